@@ -2,6 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from profilerkit._version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from profilerkit.api import profile
+
+__all__ = ["__version__", "profile"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the API on first use: recorded processes and watchers import this package too."""
+    if name == "profile":
+        from profilerkit.api import profile
+
+        return profile
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

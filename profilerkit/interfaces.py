@@ -149,9 +149,15 @@ class ResultStore(ABC):
     """Keep bytes under keys. It knows nothing of profiling.
 
     A key is `/`-separated; each part has 1 to 200 of the characters `A–Z a–z 0–9 . _ - % =` and is
-    neither `.` nor `..`. Every method may be called from any thread and raises StoreError when the
-    store cannot do it, `open` NotFoundError for a missing key.
+    neither `.` nor `..` nor begins with `.tmp-`; in all it is at most 900 long. No key is a folder of
+    another. Every method may be called from any thread and raises StoreError when the store cannot do
+    it, or the key is none, `open` NotFoundError for a missing key.
     """
+
+    ephemeral: bool = False
+    """Whether it is gone with this process, so that nothing may be recorded into it."""
+    concurrency: ClassVar[int] = 1
+    """How many reads at a time are faster than one after the other."""
 
     @classmethod
     @abstractmethod

@@ -217,3 +217,8 @@ class Event:
     """The store key of the recording's folder."""
     written_at: datetime
     format: int = FORMAT
+
+
+def parse_time(text: str) -> datetime:
+    """Return an RFC 3339 time in UTC, as everything stored has it, as a datetime."""
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))

@@ -209,7 +209,7 @@ class StackBuilder:
 
 def is_launcher(filename: str) -> bool:
     """Tell whether a file is one of those that run the user's program for `profilerkit run`."""
-    return filename.endswith(("/profilerkit/launch.py", "\\profilerkit\\launch.py"))
+    return filename.replace("\\", "/").endswith(("/profilerkit/launch.py", "/runpy.py", "<frozen runpy>"))
 
 
 def reading_to_json(reading: Reading) -> dict[str, Any]:

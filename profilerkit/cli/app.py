@@ -1,0 +1,119 @@
+"""Put the commands together, find their defaults, and turn errors into one line and an exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+import rich_click as click
+
+from profilerkit._version import __version__
+from profilerkit.errors import ProfilerKitError, UsageError
+
+COMMANDS = ("run", "list", "show", "report", "plugins", "recover", "completion")
+SHARED = ("store", "quiet", "verbose")
+
+
+class Commands(click.RichGroup):
+    """Our commands by module name, then those that plugins add."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return all names, ours first."""
+        from profilerkit import plugins
+
+        return [*COMMANDS, *(name for name in plugins.names(plugins.COMMANDS) if name not in COMMANDS)]
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """Import the command of that name."""
+        if name in COMMANDS:
+            command: click.Command = import_module(f"profilerkit.cli.{name}_command").command
+            return command
+        from profilerkit import plugins
+
+        if name in plugins.names(plugins.COMMANDS):
+            added: click.Command = plugins.load(plugins.COMMANDS, name)
+            return added
+        return None
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "PROFILERKIT"},
+)
+@click.version_option(__version__, prog_name="profilerkit", message="%(prog)s %(version)s")
+def profilerkit() -> None:
+    """Record where the memory and the time of a Python program went, even when it is killed.
+
+    `profilerkit run script.py` records; `profilerkit list` and `profilerkit show latest` tell.
+    """
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code."""
+    try:
+        profilerkit.main(
+            list(arguments), prog_name="profilerkit", standalone_mode=False, default_map=_defaults()
+        )
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        print(error.format_message(), file=sys.stderr)  # noqa: T201 - the help itself
+        return 2
+    except click.ClickException as error:
+        command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "profilerkit"
+        say(f"{error.format_message().rstrip('.')}. See: {command} --help")
+        return error.exit_code
+    except click.Abort:
+        return 130
+    except KeyboardInterrupt:
+        return 130
+    except ProfilerKitError as error:
+        say(str(error))
+        return error.exit_code
+    except BrokenPipeError:
+        # Whoever read our output has enough of it.
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    return 0
+
+
+def say(text: str) -> None:
+    """Write one line of ours to the standard error."""
+    line = " ".join(text.split())
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        sys.stderr.write(f"profilerkit: {line}\n".encode("utf-8", "backslashreplace").decode())
+        sys.stderr.flush()
+
+
+def _defaults() -> dict[str, Any]:
+    """Return the defaults of all commands from the settings file, as click takes them."""
+    from profilerkit.settings import find_pyproject, read_table
+
+    path = find_pyproject()
+    if path is None:
+        return {}
+    table = read_table(path)
+    shared = {name: table[name] for name in SHARED if name in table}
+    names = {*COMMANDS, *(name for name, value in table.items() if isinstance(value, dict))}
+    own = {name: table.get(name) for name in names}
+    for name, value in own.items():
+        if value is not None and not isinstance(value, dict):
+            raise UsageError(f"[tool.profilerkit.{name}] of {path} is not a table.")
+    return {name: {**shared, **(value or {})} for name, value in own.items()}
+
+
+def set_up_logging(verbose: bool, quiet: bool) -> None:
+    """Show our own log on the standard error, as much of it as was asked for."""
+    log = logging.getLogger("profilerkit")
+    if not log.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("profilerkit: %(message)s"))
+        log.addHandler(handler)
+        log.propagate = False
+    log.setLevel(logging.DEBUG if verbose else logging.ERROR if quiet else logging.WARNING)

@@ -1,0 +1,168 @@
+"""`profilerkit run`: make the plan, then become the user's program."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import rich_click as click
+
+from profilerkit.cli.shared import common, complete_profiler
+from profilerkit.errors import UsageError
+from profilerkit.settings import Settings
+
+
+@click.command(
+    context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False},
+    epilog="Everything after SCRIPT, MODULE or CODE belongs to the program.",
+)
+@click.option(
+    "-p", "--profiler", "profilers", multiple=True, metavar="NAME", shell_complete=complete_profiler,
+    help="A profiler that takes part, as often as you like. Default: resources, cpu and memray.",
+)  # fmt: skip
+@click.option(
+    "-o", "--option", "options", multiple=True, metavar="NAME.OPTION=VALUE", envvar="PROFILERKIT_OPTIONS",
+    help="An option of a profiler, such as memray.native=true.",
+)  # fmt: skip
+@click.option("--name", envvar="PROFILERKIT_NAME", metavar="N", help="What to call the recording. Default: the program's.")
+@click.option(
+    "--label", "labels", multiple=True, metavar="K=V", envvar="PROFILERKIT_LABELS", help="A label to find it by."
+)
+@click.option("-m", "module", metavar="MODULE", help="Run a module, as python -m does.")
+@click.option("-c", "code", metavar="CODE", help="Run this text as a program, as python -c does.")
+@click.argument("program", metavar="SCRIPT [ARGS]…", nargs=-1, type=click.UNPROCESSED)
+@common
+def command(
+    profilers: tuple[str, ...],
+    options: tuple[str, ...],
+    name: str | None,
+    labels: tuple[str, ...],
+    module: str | None,
+    code: str | None,
+    program: tuple[str, ...],
+    settings: Settings,
+    quiet: bool,
+    verbose: bool,
+) -> None:
+    """Run a program and record it.
+
+    It behaves as with `python`: same output, exit code, signals and arguments. When it ends, or is
+    killed, a process beside it uploads the recording.
+    """
+    from profilerkit import select
+
+    mode, target, arguments = _program(module, code, program)
+    chosen = profilers or settings.profilers
+    choices = select.choose(chosen, _merged_options(settings, options, chosen))
+    _refuse_ephemeral(settings.store_url)
+    argv = [{"script": target, "module": "-m", "code": "-c"}[mode], *arguments]
+    plan = select.make_plan(
+        "script",
+        {"name": name if name is not None else _default_name(mode, target)},
+        choices,
+        settings,
+        labels=dict(_pair(each, "--label") for each in labels),
+        argv=argv,
+        own_folders=_own_folders(mode, target),
+    )
+    _become({**plan, "quiet": quiet}, mode, target, arguments)
+
+
+def _program(module: str | None, code: str | None, program: tuple[str, ...]) -> tuple[str, str, tuple[str, ...]]:
+    if module is not None and code is not None:
+        raise UsageError("-m and -c cannot go together.", "See: profilerkit run --help")
+    if module is not None:
+        return "module", module, program
+    if code is not None:
+        return "code", code, program
+    if not program:
+        raise UsageError("There is nothing to run.", "Name a script, or -m MODULE, or -c CODE. See: profilerkit run --help")
+    script, *arguments = program
+    try:
+        found = os.stat(script)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"The script {script!r} cannot be opened ({reason}).", "Check the path.") from None
+    if stat.S_ISDIR(found.st_mode) and not Path(script, "__main__.py").is_file():
+        raise UsageError(f"The folder {script!r} has no __main__.py.", "Name a script in it.")
+    return "script", script, tuple(arguments)
+
+
+def _default_name(mode: str, target: str) -> str:
+    return {"script": os.path.basename(os.path.abspath(target)), "module": target, "code": "-c"}[mode]
+
+
+def _own_folders(mode: str, target: str) -> list[str]:
+    if mode == "script":
+        path = os.path.realpath(target)
+        return [path if os.path.isdir(path) else os.path.dirname(path), os.getcwd()]
+    return [os.getcwd()]
+
+
+def _pair(text: str, flag: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise UsageError(f"{flag} {text!r} is not of the form KEY=VALUE.", f"Write {flag} team=data.")
+    return key, value
+
+
+def _merged_options(settings: Settings, given: Sequence[str], chosen: Sequence[str]) -> dict[str, dict[str, Any]]:
+    merged = {name: dict(values) for name, values in settings.options.items() if name in chosen}
+    for text in given:
+        key, value = _pair(text, "-o")
+        name, dot, option = key.partition(".")
+        if not dot or not option:
+            raise UsageError(f"-o {text!r} is not of the form NAME.OPTION=VALUE.", "Write -o memray.native=true.")
+        if name not in chosen:
+            raise UsageError(
+                f"-o {text!r} is for {name!r}, which does not take part (chosen: {', '.join(chosen)}).",
+                f"Add -p {name}.",
+            )
+        merged.setdefault(name, {})[option] = value
+    return merged
+
+
+def _refuse_ephemeral(url: str) -> None:
+    if url.partition("://")[0] == "memory":
+        raise UsageError(
+            "A memory:// store ends with the process that has it, so nothing recorded would be left.",
+            "Use a folder or an object store: --store ./recordings.",
+        )
+
+
+def _become(plan: dict[str, Any], mode: str, target: str, arguments: Sequence[str]) -> None:
+    """Execute the launcher in our place; as PID 1 or an adopter of orphans, stay as a small init."""
+    from subprocess import _args_from_interpreter_flags  # type: ignore[attr-defined]
+
+    from profilerkit import process
+
+    launcher = str(Path(__file__).parent.parent / "launch.py")
+    descriptor = _readable(json.dumps(plan).encode())
+    command = [sys.executable, *_args_from_interpreter_flags(), launcher, str(descriptor), mode, target, *arguments]
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if process.is_orphans_parent() or not hasattr(os, "fork"):
+        from profilerkit.cli.init import run_as_init
+
+        sys.exit(run_as_init(command, descriptor, Path(plan["spool"]) / plan["id"], plan["settings"]))
+    os.execv(sys.executable, command)
+
+
+def _readable(data: bytes) -> int:
+    """Return an inheritable descriptor from which `data` can be read; it has no name on any disk."""
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create("profilerkit-plan", 0)
+    else:
+        import tempfile
+
+        with tempfile.TemporaryFile() as file:
+            descriptor = os.dup(file.fileno())
+    os.write(descriptor, data)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    os.set_inheritable(descriptor, True)
+    return descriptor

@@ -1,0 +1,126 @@
+"""Notice, before it happens, that the user's code takes what a profiler claims of the interpreter.
+
+The functions through which a program can take a claim are wrapped while a recording is live. A
+wrapper first lets the profiler go, then calls the original with what it was given. Wrappers are
+objects, not functions: like built-ins they do not bind when stored on a class.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+Yield = Callable[[str, str], None]
+"""Called with a claim and a reason, before the user's code takes what is claimed."""
+
+
+class Wrapped:
+    """Stand in for a function of a module: warn, then do what the original does."""
+
+    def __init__(self, original: Callable[..., Any], before: Callable[..., None]) -> None:
+        self._original = original
+        self._before = before
+        self.__wrapped__ = original
+        self.__name__ = original.__name__
+        self.__doc__ = original.__doc__
+
+    def __call__(self, *args: Any, **keywords: Any) -> Any:
+        try:
+            self._before(*args, **keywords)
+        except Exception:  # noqa: BLE001 - whatever is wrong with the arguments, the original says it
+            pass
+        return self._original(*args, **keywords)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._original, name)
+
+    def __repr__(self) -> str:
+        return repr(self._original)
+
+
+class Guards:
+    """Wrap what gives a claim away; `remove` puts the originals back where nobody wrapped them since."""
+
+    def __init__(self, let_go: Yield, before_exec: Callable[[], None]) -> None:
+        self._let_go = let_go
+        self._before_exec = before_exec
+        self._wrapped: list[tuple[Any, str, Wrapped, Any]] = []
+        self.own_descriptors: frozenset[int] = frozenset()
+
+    def install(self, claims: frozenset[str], descriptors: frozenset[int]) -> None:
+        """Guard these claims; `descriptors` are those that profilers keep open."""
+        self.own_descriptors = descriptors
+        for name in ("execv", "execve"):
+            self._wrap(os, name, lambda *_: self._before_exec())
+        if "descriptors" in claims and descriptors:
+            self._wrap(os, "close", self._close)
+            self._wrap(os, "closerange", self._closerange)
+            self._wrap(os, "dup2", self._dup2)
+        if "sys.setprofile" in claims:
+            import threading
+
+            self._wrap(sys, "setprofile", self._hook("sys.setprofile"))
+            self._wrap(threading, "setprofile", self._hook("threading.setprofile"))
+            self._wrap(threading, "setprofile_all_threads", self._hook("threading.setprofile_all_threads"))
+        signals = frozenset(each.partition(":")[2] for each in claims if each.startswith("signal:"))
+        if signals:
+            import signal
+
+            self._wrap(signal, "signal", self._signal(signals))
+            self._wrap(signal, "setitimer", self._setitimer(signals))
+
+    def remove(self) -> None:
+        """Put the originals back."""
+        for module, name, wrapped, original in self._wrapped:
+            if getattr(module, name, None) is wrapped:
+                setattr(module, name, original)
+        self._wrapped.clear()
+
+    def _wrap(self, module: Any, name: str, before: Callable[..., None]) -> None:
+        original = getattr(module, name, None)
+        if original is not None:
+            wrapped = Wrapped(original, before)
+            setattr(module, name, wrapped)
+            self._wrapped.append((module, name, wrapped, original))
+
+    def _close(self, fd: int) -> None:
+        if fd in self.own_descriptors:
+            self._let_go("descriptors", "the program closed a descriptor that it writes to (os.close)")
+
+    def _dup2(self, fd: int, fd2: int, inheritable: bool = True) -> None:
+        if fd2 in self.own_descriptors:
+            self._let_go("descriptors", "the program took a descriptor that it writes to (os.dup2)")
+
+    def _closerange(self, fd_low: int, fd_high: int) -> None:
+        if any(fd_low <= each < fd_high for each in self.own_descriptors):
+            self._let_go("descriptors", "the program closed its descriptors (os.closerange)")
+
+    def _hook(self, name: str) -> Callable[..., None]:
+        def before(func: object) -> None:
+            # memray sets its own hook in each new thread through the very same function.
+            if (getattr(func, "__module__", None) or "").startswith("memray"):
+                return
+            self._let_go("sys.setprofile", f"the program set a profile hook of its own ({name})")
+
+        return before
+
+    def _signal(self, names: frozenset[str]) -> Callable[..., None]:
+        def before(signalnum: int, handler: object) -> None:
+            import signal
+
+            name = signal.Signals(signalnum).name
+            if name in names:
+                self._let_go(f"signal:{name}", f"the program handles {name} itself")
+
+        return before
+
+    def _setitimer(self, names: frozenset[str]) -> Callable[..., None]:
+        def before(which: int, *_: object) -> None:
+            import signal
+
+            if which == getattr(signal, "ITIMER_PROF", None) and "SIGPROF" in names:
+                self._let_go("signal:SIGPROF", "the program uses the profiling timer itself (setitimer)")
+
+        return before

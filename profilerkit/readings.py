@@ -1,0 +1,64 @@
+"""Have a capture's reading made by its backend, in a limited subprocess."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from profilerkit.errors import CaptureError
+from profilerkit.limits import Limits, run_job
+from profilerkit.model import Capture, Recording, Status
+from profilerkit.reading import Reading, reading_from_json
+
+
+def make_reading(
+    recording: Recording, capture: Capture, folder: Path, scratch: Path, limits: Limits | None = None
+) -> Reading:
+    """Return the reading of the raw files in `folder`; `scratch` is an empty folder for the work.
+
+    Raises CaptureError, or LimitError, when the capture cannot be read.
+    """
+    if capture.status in (Status.SKIPPED, Status.FAILED):
+        raise CaptureError(f"{capture.profiler} recorded nothing: {capture.error}")
+    target = scratch / f"{capture.profiler}.json"
+    run_job(
+        {
+            "do": "read",
+            "entry": capture.entry,
+            "folder": str(folder),
+            "options": dict(capture.options),
+            "versions": dict(capture.versions),
+            "roots": dict(recording.roots),
+            "started_at": recording.started_at.isoformat(),
+            "interrupted": capture.status is not Status.COMPLETE,
+            "target": str(target),
+        },
+        limits,
+    )
+    try:
+        return reading_from_json(json.loads(target.read_bytes().decode("utf-8", "surrogatepass")))
+    except (OSError, ValueError) as error:
+        raise CaptureError(f"The reading of {capture.profiler} could not be taken over ({error}).") from error
+    finally:
+        target.unlink(missing_ok=True)
+
+
+def reading_name(capture: Capture, revision: int) -> str:
+    """Return the name under which a reading is kept: another reader or another capture, another name."""
+    from profilerkit._version import __version__
+
+    return f"{__version__}-{revision}"
+
+
+def merged_summary(
+    usage: dict[str, float | None], readings: dict[str, Reading]
+) -> dict[str, float | None]:
+    """Return a recording's summary numbers.
+
+    Where several profilers give the same number the one that knows best wins: `resources` sees the
+    process tree and the kernel's peaks, then the others by name, then the process's own count.
+    """
+    merged: dict[str, float | None] = dict(usage)
+    for name in sorted(readings, key=lambda each: (each == "resources", each)):
+        merged.update({key: value for key, value in readings[name].summary.items() if value is not None})
+    return merged

@@ -1,0 +1,147 @@
+"""Find the settings: environment, then `[tool.profilerkit]` of the nearest pyproject.toml, then defaults."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from attrs import Attribute, field, fields, frozen
+
+from profilerkit.errors import UsageError
+
+DEFAULT_PROFILERS = ("resources", "cpu", "memray")
+
+_UNITS = {"": 1, "b": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30, "tib": 1 << 40}
+
+
+def parse_size(value: str | int) -> int:
+    """Return bytes from a number or from words like `512 MiB`."""
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", str(value))
+    unit = found[2].lower() if found else ""
+    if found is None or unit not in _UNITS:
+        raise ValueError("a size is a number of bytes, or one with KiB, MiB, GiB")
+    return int(float(found[1]) * _UNITS[unit])
+
+
+def parse_names(value: str | list[str] | tuple[str, ...]) -> tuple[str, ...]:
+    """Return names from a list, or from words parted by commas or spaces."""
+    return tuple(re.split(r"[,\s]+", value.strip())) if isinstance(value, str) else tuple(map(str, value))
+
+
+def _seconds(value: str | float) -> float:
+    seconds = float(value)
+    if not seconds >= 0:
+        raise ValueError("a number of seconds is not negative")
+    return seconds
+
+
+@frozen
+class Settings:
+    """What a person can set once for all recordings."""
+
+    store: str = field(default="", converter=str, metadata={"help": "Where recordings live: a folder or any fsspec URL."})
+    storage_options: Mapping[str, Any] = field(
+        factory=dict, metadata={"help": "Arguments of the store's filesystem, as fsspec takes them (a table)."}
+    )
+    spool: str = field(
+        default="", converter=str, metadata={"help": "The local folder of recordings until they are uploaded."}
+    )
+    profilers: tuple[str, ...] = field(
+        default=DEFAULT_PROFILERS, converter=parse_names, metadata={"help": "Which profilers take part."}
+    )
+    options: Mapping[str, Mapping[str, Any]] = field(
+        factory=dict, metadata={"help": "Options of profilers: a table for each, by name."}
+    )
+    checkpoint_interval: float = field(
+        default=60.0, converter=_seconds, metadata={"help": "Seconds between checkpoints of a long recording."}
+    )
+    upload_timeout: float = field(
+        default=0.0, converter=_seconds, metadata={"help": "Seconds that a program waits for the upload at its end."}
+    )
+    max_capture_bytes: int = field(
+        default=2 << 30, converter=parse_size, metadata={"help": "A profiler whose capture grows over this stops."}
+    )
+    min_free_disk: int = field(
+        default=1 << 30, converter=parse_size, metadata={"help": "Profilers stop when the spool's disk has less free."}
+    )
+
+    @property
+    def store_url(self) -> str:
+        """Return the store's URL, by default the user's data folder."""
+        if self.store:
+            return self.store
+        import platformdirs
+
+        return str(Path(platformdirs.user_data_dir("profilerkit", appauthor=False)) / "store")
+
+    @property
+    def spool_folder(self) -> Path:
+        """Return the spool's folder, by default in the user's cache folder."""
+        if self.spool:
+            return Path(self.spool).absolute()
+        import platformdirs
+
+        return Path(platformdirs.user_cache_dir("profilerkit", appauthor=False)) / "spool"
+
+
+def load_settings(given: Mapping[str, Any] | None = None, folder: Path | None = None) -> Settings:
+    """Return the settings: `given` wins over the environment, that over the file, that over defaults.
+
+    Raises UsageError for a value that cannot be, naming where it stands.
+    """
+    path = find_pyproject(folder)
+    table = read_table(path) if path is not None else {}
+    values: dict[str, Any] = {}
+    for each in fields(Settings):
+        variable = f"PROFILERKIT_{each.name.upper()}"
+        if given is not None and given.get(each.name) not in (None, (), {}):
+            values[each.name] = _checked(each, given[each.name], "the command line")
+        elif os.environ.get(variable) and each.name not in ("options", "storage_options"):
+            values[each.name] = _checked(each, os.environ[variable], variable)
+        elif each.name in table:
+            values[each.name] = _checked(each, table[each.name], f"[tool.profilerkit] of {path}")
+    return Settings(**values)
+
+
+def _checked(each: Attribute[Any], value: Any, where: str) -> Any:
+    try:
+        if each.name in ("options", "storage_options"):
+            if not isinstance(value, Mapping):
+                raise TypeError("it is a table")
+            return value
+        return each.converter(value) if callable(each.converter) else value
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{each.name} in {where} cannot be {value!r}: {error}.") from None
+
+
+def find_pyproject(folder: Path | None = None) -> Path | None:
+    """Return the nearest pyproject.toml, in this folder or above."""
+    try:
+        start = folder or Path.cwd()
+    except OSError:  # the working folder is gone
+        return None
+    return next((each / "pyproject.toml" for each in (start, *start.parents) if (each / "pyproject.toml").is_file()), None)
+
+
+def read_table(path: Path) -> dict[str, Any]:
+    """Return `[tool.profilerkit]` of a pyproject.toml, empty when it has none.
+
+    Raises UsageError when the file is no TOML.
+    """
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        data = path.read_bytes()
+        # Parsing costs; most files have nothing for us.
+        if b"tool.profilerkit" not in data and b"profilerkit" not in data:
+            return {}
+        table = tomllib.loads(data.decode()).get("tool", {}).get("profilerkit", {})
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} cannot be read ({error}).", "Mend it, or run in another folder.") from None
+    return table if isinstance(table, dict) else {}

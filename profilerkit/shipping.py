@@ -1,0 +1,109 @@
+"""See a spool shipped: say that something is due, and start ship unless one is at work.
+
+Standard library only, for the watcher; ship itself, with everything that a store needs, is another
+process that ends when nothing is due.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from profilerkit import spool
+
+RETRY_SECONDS = 0.2
+LONGEST_BACKOFF_SECONDS = 60.0
+
+
+class Shipper:
+    """Have one spool shipped, in turn with all others of this host, user and store."""
+
+    def __init__(self, hello: Mapping[str, Any]) -> None:
+        self._spool = Path(hello["spool"])
+        self._store = hello["store"]
+        self._python: str = hello["python"]
+        self._sys_path = hello["sys_path"]
+        self._sequence = 0
+        self._ship: subprocess.Popen[bytes] | None = None
+        self._failures = 0
+        self._not_before = 0.0
+
+    def request(self, *, final: bool) -> None:
+        """Mark the spool as due. Only the newest mark counts."""
+        self._sequence += 1
+        with contextlib.suppress(OSError):
+            spool.write_json(self._spool / spool.DUE, {"sequence": self._sequence, "final": final})
+
+    def poll(self) -> bool:
+        """Start ship when something is due and nobody ships; tell whether nothing is due any more."""
+        if self._ship is not None:
+            failed = self._ship.poll()
+            if failed is None:
+                return False
+            self._ship = None
+            self._failures = self._failures + 1 if failed else 0
+            if failed:
+                backoff = min(LONGEST_BACKOFF_SECONDS, 2.0 ** min(self._failures, 10))
+                self._not_before = time.monotonic() + backoff
+        if not (self._spool / spool.DUE).exists():
+            return True
+        if time.monotonic() >= self._not_before:
+            self._try_to_start()
+        return False
+
+    def finish(self, patience_seconds: float) -> bool:
+        """Wait until the spool is shipped; give up after `patience_seconds` and leave it to recovery."""
+        end = time.monotonic() + patience_seconds
+        self._not_before = 0.0
+        while not self.poll():
+            if time.monotonic() > end and self._ship is None:
+                return False
+            if self._ship is not None:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._ship.wait(RETRY_SECONDS)
+            else:
+                time.sleep(RETRY_SECONDS)
+        return True
+
+    def _try_to_start(self) -> None:
+        root = self._spool.parent
+        descriptor = spool.lock(spool.ship_lock(root, self._store["fingerprint"]))
+        if descriptor is not None:
+            try:
+                self._ship = start_ship(self._python, root, self._store, self._sys_path, descriptor)
+            finally:
+                os.close(descriptor)
+
+
+def start_ship(
+    python: str, root: Path, store: Mapping[str, Any], sys_path: list[str], lock: int
+) -> subprocess.Popen[bytes]:
+    """Start ship on a spool folder and hand it the lock. The store's secrets go through its stdin."""
+    command = [python, str(Path(__file__).with_name("ship.py")), str(lock)]
+    ship = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=(lock,), cwd="/", env=environment())
+    assert ship.stdin is not None
+    with contextlib.suppress(OSError):  # it died at once: its exit status tells
+        ship.stdin.write(json.dumps({"root": str(root), "store": store, "sys_path": sys_path}).encode())
+        ship.stdin.close()
+    return ship
+
+
+def environment() -> dict[str, str]:
+    """Return our environment without what makes Python programs measure, trace or print more."""
+    unwanted = ("COVERAGE_", "PYTHONPROFILE", "PYTHONTRACEMALLOC", "PYTHONWARNINGS", "PYTHONINSPECT", "PYTHONDEVMODE")
+    return {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
+
+
+def ship_and_wait(plan: Mapping[str, Any], timeout: float) -> None:
+    """Ship an ended recording from its own process, where there is no watcher."""
+    hello = {**plan, "spool": str(Path(plan["spool"]) / plan["id"]), "python": sys.executable}
+    shipper = Shipper(hello)
+    shipper.request(final=True)
+    shipper.finish(timeout)

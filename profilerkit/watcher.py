@@ -1,0 +1,406 @@
+"""Watch a recorded process from outside: signs of life, death, limits, checkpoints, and see it shipped.
+
+Runs as a process of its own by its path, isolated, without `site`: standard library only, and what
+the profilers that run outside bring along. The recorded process is never its parent nor its child.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+if __name__ == "__main__":
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+    # A pidfd may come as descriptor 3; everything else that was inherited would keep pipes open.
+    os.closerange(4, os.sysconf("SC_OPEN_MAX") if os.sysconf("SC_OPEN_MAX") < 1 << 20 else 1 << 16)
+    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+import json
+import select
+import signal
+import socket
+import threading
+import time
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from profilerkit import process, spool
+from profilerkit.shipping import Shipper
+
+TICK_SECONDS = 1.0
+FIRST_CHECKPOINT_SECONDS = 1.5
+PATIENCE_SECONDS = 15 * 60.0
+"""How long an unreachable store is tried before the spool is left to recovery."""
+
+
+class Watcher:
+    """Look after one spool until it is shipped."""
+
+    def __init__(self, hello: dict[str, Any], link: socket.socket, pidfd: int | None) -> None:
+        self.hello = hello
+        self.spool = Path(hello["spool"])
+        self.link = link
+        self.pidfd = pidfd
+        self.recorded = hello["recorded"]
+        self.settings = hello["settings"]
+        self.began = time.monotonic()
+        self.goodbye = False
+        self.link_open = True
+        self.outside: dict[str, Any] = {}
+        self.shipper = Shipper(hello)
+        session = spool.read_json(self.spool / spool.SESSION) or {}
+        self.cgroup = session.get("cgroup")
+        self.ooms = process.oom_kills(self.cgroup)
+        self.state: dict[str, Any] = {
+            "watcher_pid": os.getpid(),
+            "alive_at": now(),
+            "died_at": None,
+            "exit_status": None,
+            "evidence": [],
+            "warnings": [],
+            "profilers": {},
+        }
+        self.next_checkpoint = FIRST_CHECKPOINT_SECONDS
+        self.asked_at: float | None = None
+        self.limited: set[str] = set()
+        self.executed = False
+        self.crowded = False
+
+    # -- the life of a watcher -------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Watch until the process says goodbye or dies, then see the spool shipped."""
+        for choice in self.hello["outside"]:
+            self.start_outside(choice)
+        self.write()
+        while not self.ended():
+            self.wait(min(TICK_SECONDS, self.until_checkpoint()))
+            if not self.ended():
+                self.tick()
+        for name in list(self.outside):
+            self.stop_outside(name)
+        if not self.goodbye:
+            self.note_death()
+        self.write()
+        self.shipper.request(final=True)
+        self.shipper.finish(PATIENCE_SECONDS)
+
+    def ended(self) -> bool:
+        """Tell whether the recording is over: by its word, by its file, or because the process is dead."""
+        alive = self.alive()
+        if not self.goodbye and (not alive or not self.link_open):
+            session = spool.read_json(self.spool / spool.SESSION) or {}
+            self.goodbye = session.get("phase") == "ended"
+        return self.goodbye or not alive
+
+    def alive(self) -> bool:
+        """Tell whether the recorded process lives."""
+        if self.pidfd is None:
+            return process.is_alive(self.recorded)
+        return not select.select([self.pidfd], [], [], 0)[0] and process.is_alive(self.recorded)
+
+    def until_checkpoint(self) -> float:
+        """Return the seconds until there is something to do."""
+        return max(0.0, self.next_checkpoint - (time.monotonic() - self.began))
+
+    def wait(self, seconds: float) -> None:
+        """Sleep until a message comes, the process ends, or the time is over."""
+        watched: list[Any] = [self.link] if self.link_open else []
+        if self.pidfd is not None:
+            watched.append(self.pidfd)
+        ready, _, _ = select.select(watched, [], [], seconds)
+        if self.link in ready:
+            self.receive()
+
+    def receive(self) -> None:
+        """Take in what the session says. The link's end alone means nothing: look for yourself."""
+        messages, self.link_open = read_messages(self.link)
+        for message in messages:
+            if message.get("say") == "goodbye":
+                self.goodbye = True
+            elif message.get("say") == "checkpointed" and self.asked_at is not None:
+                self.checkpointed()
+
+    def tick(self) -> None:
+        """Do what is due while the process lives."""
+        self.shipper.poll()
+        self.look_for_exec()
+        self.keep_limits()
+        if not self.crowded and (process.memory_share(self.cgroup) or 0.0) > 0.9:
+            self.crowded = True
+            self.note_evidence("container_memory", "the container passed 90 % of its memory limit")
+            self.next_checkpoint = 0.0
+        if self.asked_at is not None:
+            if time.monotonic() - self.asked_at > 5.0:
+                self.warn("a checkpoint took over 5 s: what is on disk was shipped as it was")
+                self.checkpointed()
+        elif self.until_checkpoint() == 0.0:
+            self.checkpoint()
+
+    # -- checkpoints -----------------------------------------------------------------------------
+
+    def checkpoint(self) -> None:
+        """Have the profilers inside make their files readable; ship when they say that they have."""
+        for name, profiler in self.outside.items():
+            try:
+                profiler.checkpoint()
+            except Exception as error:  # noqa: BLE001 - one profiler never harms the others
+                self.warn(f"{name}: checkpoint failed: {type(error).__name__}: {error}")
+        interval = float(self.settings["checkpoint_interval"])
+        passed = time.monotonic() - self.began
+        self.next_checkpoint = passed + min(interval, max(FIRST_CHECKPOINT_SECONDS, passed))
+        self.asked_at = time.monotonic()
+        if not self.link_open or not self.send({"do": "checkpoint"}):
+            self.checkpointed()
+
+    def checkpointed(self) -> None:
+        """Ship what there is."""
+        self.asked_at = None
+        self.state["alive_at"] = now()
+        self.write()
+        self.shipper.request(final=False)
+        self.shipper.poll()
+
+    # -- limits ----------------------------------------------------------------------------------
+
+    def keep_limits(self) -> None:
+        """Stop the profiler whose capture is too large, or all when the disk is nearly full."""
+        names = [name for name in self.names() if name not in self.limited]
+        sizes = {name: spool.captured_bytes(spool.capture_folder(self.spool, name)) for name in names}
+        limit = int(self.settings["max_capture_bytes"])
+        for name, size in sizes.items():
+            if size > limit:
+                self.stop_at_limit(name, f"its capture reached max_capture_bytes ({limit} bytes)")
+        free = free_bytes(self.spool)
+        if free is not None and free < int(self.settings["min_free_disk"]):
+            for name in sizes:
+                self.stop_at_limit(
+                    name, f"the disk of the spool has {free} bytes free, under min_free_disk"
+                )
+
+    def names(self) -> list[str]:
+        """Return the names of all profilers that have a capture here."""
+        try:
+            return sorted(os.listdir(self.spool / spool.CAPTURES))
+        except OSError:
+            return []
+
+    def stop_at_limit(self, name: str, reason: str) -> None:
+        """Stop one profiler for good; the program and the others go on."""
+        self.limited.add(name)
+        if name in self.outside:
+            self.stop_outside(name)
+            self.state["profilers"][name] = {"status": "partial", "error": reason}
+            self.write()
+        else:
+            self.send({"do": "stop", "profiler": name, "reason": reason})
+
+    # -- profilers that run outside --------------------------------------------------------------
+
+    def start_outside(self, choice: dict[str, Any]) -> None:
+        """Start one profiler here; what fails is written down."""
+        name = choice["name"]
+        folder = spool.capture_folder(self.spool, name)
+        if folder.exists():
+            self.state["profilers"][name] = {
+                "status": "partial",
+                "error": "the watcher was gone for a time: recorded until then",
+            }
+            return
+        try:
+            profiler = load(choice["entry"])(**choice["options"])
+            target = self.target()
+            profiler.check(target)
+            folder.mkdir()
+            profiler.start(folder, target)
+        except Exception as error:  # noqa: BLE001 - one profiler never harms the others
+            self.state["profilers"][name] = {
+                "status": "failed",
+                "error": f"start failed: {type(error).__name__}: {error}",
+            }
+        else:
+            self.outside[name] = profiler
+            self.state["profilers"][name] = {"status": "running", "error": None}
+
+    def stop_outside(self, name: str) -> None:
+        """Stop one profiler here, within 5 s."""
+        profiler = self.outside.pop(name)
+        failure: list[str] = ["stop took over 5 s and was given up"]
+
+        def stop() -> None:
+            try:
+                profiler.stop()
+                failure.clear()
+            except Exception as error:  # noqa: BLE001 - one profiler never harms the others
+                failure[0] = f"stop failed: {type(error).__name__}: {error}"
+
+        thread = threading.Thread(target=stop, daemon=True)
+        thread.start()
+        thread.join(5.0)
+        self.state["profilers"][name] = {
+            "status": "partial" if failure else "complete",
+            "error": failure[0] if failure else None,
+        }
+
+    def target(self) -> Any:
+        """Return the target that profilers are pointed at."""
+        from profilerkit.model import ProcessIdentity, Subject, Target
+
+        session = spool.read_json(self.spool / spool.SESSION) or {}
+        return Target(
+            process=ProcessIdentity(**self.recorded),
+            subject=Subject(session.get("kind", "script"), session.get("names", {})),
+            thread_id=int(session.get("thread_id", 0)),
+            cgroup=self.cgroup,
+        )
+
+    # -- evidence --------------------------------------------------------------------------------
+
+    def look_for_exec(self) -> None:
+        """Notice that the process has executed another program: captures inside ended there."""
+        if not self.executed and process.other_program(self.recorded):
+            self.executed = True
+            self.note_evidence("executed", "another program was executed in the place of the recorded one")
+
+    def note_death(self) -> None:
+        """Write down what is known of how the process ended."""
+        self.state["died_at"] = now()
+        status = None
+        for _ in range(20):  # a zombie that nobody has reaped yet, or one that is being reaped
+            status = process.exit_status(self.pidfd, int(self.recorded["pid"]))
+            if status is not None:
+                break
+            time.sleep(0.05)
+        self.state["exit_status"] = status
+        self.note_evidence(*death(status), exit_status=status)
+        after = process.oom_kills(self.cgroup)
+        for where, count in self.ooms.items():
+            rose = after.get(where, count) - count
+            if rose > 0:
+                sure = where == "container"
+                self.note_evidence(
+                    "oom_kill",
+                    f"{where} oom_kill rose by {rose}"
+                    + ("" if sure else ": suspected, it counts every process of the machine"),
+                    where=where,
+                    rose=rose,
+                )
+                break
+
+    def note_evidence(self, kind: str, text: str, **data: Any) -> None:
+        """Add one piece of evidence."""
+        self.state["evidence"].append({"kind": kind, "text": text, "data": data})
+        self.write()
+
+    def warn(self, text: str) -> None:
+        """Add a warning to the recording, once."""
+        if text not in self.state["warnings"]:
+            self.state["warnings"].append(text)
+            self.write()
+
+    def write(self) -> None:
+        """Write what is known; a full or vanished disk stops nobody."""
+        try:
+            spool.write_json(self.spool / spool.WATCHER, self.state)
+        except OSError as error:
+            print(f"{now()} cannot write to the spool: {error}", file=sys.stderr)  # noqa: T201 - its log
+
+    def send(self, message: dict[str, Any]) -> bool:
+        """Ask the session for something; tell whether it could be asked."""
+        try:
+            self.link.sendall(json.dumps(message).encode() + b"\n", getattr(socket, "MSG_NOSIGNAL", 0))
+        except OSError:
+            return False
+        return True
+
+
+def death(status: int | None) -> tuple[str, str]:
+    """Return the kind and the words for how a process ended without saying goodbye."""
+    if status is None:
+        return "silent_end", "it ended without goodbye: killed, or by os._exit (the exit status is unknown here)"
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        try:
+            name = signal.Signals(number).name
+        except ValueError:
+            name = f"signal {number}"
+        return "signal", f"ended by {name}"
+    return "silent_end", f"ended without goodbye (os._exit, or another program), exit status {os.WEXITSTATUS(status)}"
+
+
+def now() -> str:
+    """Return the time as RFC 3339 in UTC."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime()) + f".{int(time.time() % 1 * 1e6):06d}Z"
+
+
+def free_bytes(folder: Path) -> int | None:
+    """Return what the disk of a folder has free for this user, None when it cannot be asked."""
+    try:
+        found = os.statvfs(folder)
+    except OSError:
+        return None
+    return found.f_bavail * found.f_frsize
+
+
+def load(entry: str) -> Any:
+    """Import `module:attribute`; on a miss once more with site's import hooks (editable installs)."""
+    module, _, name = entry.partition(":")
+    try:
+        return getattr(import_module(module), name)
+    except ImportError:
+        import site
+
+        site.main()
+        return getattr(import_module(module), name)
+
+
+def read_messages(link: socket.socket) -> tuple[list[dict[str, Any]], bool]:
+    """Return the whole messages that have come, and whether the link is still open."""
+    received = b""
+    while not received.endswith(b"\n"):
+        try:
+            part = link.recv(1 << 16)
+        except OSError:
+            part = b""
+        if not part:
+            return [json.loads(line) for line in received.split(b"\n")[:-1]], False
+        received += part
+    return [json.loads(line) for line in received.splitlines()], True
+
+
+def take_spool(folder: Path) -> bool:
+    """Take the spool's lock for the rest of our life; tell whether no other watcher has it.
+
+    Whoever looks for orphans holds it for a moment, so one refusal means nothing.
+    """
+    for _ in range(20):
+        if spool.lock(folder / spool.LOCK) is not None:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def main() -> None:
+    """Run the watcher that a recorded process has launched: the link is standard input."""
+    os.chdir("/")
+    link = socket.socket(fileno=0)
+    link.settimeout(10.0)
+    messages, still_open = read_messages(link)
+    link.settimeout(5.0)
+    if not messages or messages[0].get("say") != "hello":
+        return
+    hello, *rest = messages
+    sys.path += [each for each in hello["sys_path"] if each not in sys.path]
+    if not take_spool(Path(hello["spool"])):
+        return
+    watcher = Watcher(hello, link, 3 if hello["pidfd"] else None)
+    watcher.link_open = still_open
+    watcher.goodbye = any(each.get("say") == "goodbye" for each in rest)
+    watcher.run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""Run one job on a capture, read it or render a report, and answer on standard output.
+
+Started by `limits.run_job` as a process of its own, which it may crash, exhaust or overrun.
+"""
+
+from __future__ import annotations
+
+import sys
+
+if __name__ == "__main__" and sys.path[0].endswith("profilerkit"):
+    del sys.path[0]  # this folder: its modules are not top-level ones
+
+import json
+import os
+import pathlib
+from importlib import import_module
+from typing import Any
+
+
+def main() -> None:
+    """Answer the question on standard input."""
+    question = json.load(sys.stdin)
+    sys.path += [each for each in question["sys_path"] if each not in sys.path]
+    # What plugins print must not mix with the answer.
+    answer = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    _limit(question["limits"])
+    json.dump(_answer(question), answer)
+    answer.flush()
+    os._exit(0)  # whatever threads or exit handlers a plugin left behind
+
+
+def _answer(question: dict[str, Any]) -> dict[str, Any]:
+    from profilerkit.errors import ProfilerKitError
+
+    try:
+        return _read(question) if question["do"] == "read" else _render(question)
+    except MemoryError:
+        limit = question["limits"]["memory_bytes"] >> 20
+        return {"limit": True, "error": f"It needed more than {limit} MiB of memory and was ended."}
+    except ProfilerKitError as error:
+        return {"error": str(error)}
+    except OSError as error:
+        return {"error": f"{error.strerror or error} ({type(error).__name__})."}
+    except Exception as error:  # noqa: BLE001 - a plugin's mistake is an answer too
+        return {"error": f"{question['entry']} failed: {type(error).__name__}: {' '.join(str(error).split())[:300]}"}
+
+
+def _limit(limits: dict[str, float]) -> None:
+    try:
+        import resource
+    except ImportError:
+        return
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_AS, (int(limits["memory_bytes"]),) * 2)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(limits["output_bytes"]),) * 2)
+    seconds = int(limits["seconds"]) + 1
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+
+
+def _load(entry: str) -> Any:
+    from profilerkit.errors import CaptureError
+
+    module, _, name = entry.partition(":")
+    try:
+        return getattr(import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise CaptureError(f"{entry} is not installed here ({error}).", "Install the plugin that recorded it.") from error
+
+
+def _read(question: dict[str, Any]) -> dict[str, Any]:
+    from profilerkit.interfaces import CaptureFiles
+    from profilerkit.model import parse_time
+    from profilerkit.reading import reading_to_json
+
+    reading = _load(question["entry"]).read(
+        CaptureFiles(
+            folder=pathlib.Path(question["folder"]),
+            options=question["options"],
+            versions=question["versions"],
+            roots=question["roots"],
+            started_at=parse_time(question["started_at"]),
+            interrupted=question["interrupted"],
+        )
+    )
+    with pathlib.Path(question["target"]).open("w", encoding="utf-8", errors="surrogatepass") as file:
+        json.dump(reading_to_json(reading), file, separators=(",", ":"))
+    return {"summary": dict(reading.summary), "contents": reading.contents}
+
+
+def _render(question: dict[str, Any]) -> dict[str, Any]:
+    from profilerkit.render import JobSource
+
+    renderer = _load(question["entry"])(**question["options"])
+    renderer.render(JobSource.from_question(question), pathlib.Path(question["target"]))
+    return {}
+
+
+if __name__ == "__main__":
+    main()
