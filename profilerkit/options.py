@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import types
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import attrs
 
@@ -18,8 +19,13 @@ def option_fields(plugin: type) -> dict[str, attrs.Attribute[Any]]:
     """Return a plugin's options: the public fields that its constructor takes."""
     if not attrs.has(plugin):
         return {}
-    attrs.resolve_types(plugin)
     return {each.name: each for each in attrs.fields(plugin) if each.init and not each.name.startswith("_")}
+
+
+def option_type(plugin: type, field: attrs.Attribute[Any]) -> Any:
+    """Return the type of one option; private fields may name types that exist for checkers only."""
+    holder = types.SimpleNamespace(__annotations__={field.name: field.type})
+    return get_type_hints(holder, vars(sys.modules[plugin.__module__]))[field.name]
 
 
 def parse_options(name: str, plugin: type, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -35,7 +41,7 @@ def parse_options(name: str, plugin: type, given: Mapping[str, Any]) -> dict[str
             has = ", ".join(sorted(fields)) or "none"
             raise UsageError(f"{name!r} has no option {option!r} (it has: {has}).")
         try:
-            parsed[option] = _convert(value, field.type)
+            parsed[option] = _convert(value, option_type(plugin, field))
         except (ValueError, TypeError) as error:
             raise UsageError(f"{name}.{option} cannot be {value!r}: {error}.") from None
     _construct(name, plugin, parsed)

@@ -13,8 +13,9 @@ from profilerkit.errors import UsageError
 from profilerkit.ids import uuid7
 from profilerkit.model import Placement
 from profilerkit.options import parse_options
-from profilerkit.redact import redact_argv, redact_mapping, redact_text, store_fingerprint, store_label
+from profilerkit.redact import redact_argv, redact_mapping, redact_text
 from profilerkit.settings import Settings
+from profilerkit.storeurl import store_fingerprint, store_label
 
 ENVIRONMENT_VARIABLES = (
     "PYTHONHASHSEED",

@@ -89,10 +89,10 @@ def _read(question: dict[str, Any]) -> dict[str, Any]:
 
 
 def _render(question: dict[str, Any]) -> dict[str, Any]:
-    from profilerkit.render import JobSource
+    from profilerkit.source import JobSource
 
     renderer = _load(question["entry"])(**question["options"])
-    renderer.render(JobSource.from_question(question), pathlib.Path(question["target"]))
+    renderer.render(JobSource(question), pathlib.Path(question["target"]))
     return {}
 
 

@@ -1,0 +1,77 @@
+"""`profilerkit list`: which recordings there are."""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+from collections.abc import Sequence
+
+import rich_click as click
+
+from profilerkit.cli.shared import common, json_option
+from profilerkit.model import Outcome, Recording, Status
+from profilerkit.settings import Settings
+
+STATUSES = ("running", "complete", "partial", "interrupted")
+
+
+@click.command()
+@click.option("--name", metavar="GLOB", help="Only those of which a name fits, such as 'etl*'.")
+@click.option("--kind", metavar="K", help="Only subjects of this kind, such as script.")
+@click.option("--status", type=click.Choice(STATUSES), help="Only those in this state.")
+@click.option("--outcome", type=click.Choice([each.value for each in Outcome]), help="Only those that ended so.")
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, metavar="N", help="At most so many.")
+@json_option
+@common
+def command(
+    name: str | None,
+    kind: str | None,
+    status: str | None,
+    outcome: str | None,
+    limit: int,
+    as_json: bool,
+    settings: Settings,
+    quiet: bool,
+    verbose: bool,
+) -> None:
+    """List recordings, newest first; running ones of this host too."""
+    from profilerkit.cli.library import Library
+    from profilerkit.cli.progress import working
+
+    with working("Reading the store", quiet=quiet):
+        entries = Library(settings).entries()
+    found = [
+        each.recording
+        for each in entries
+        if (kind is None or each.recording.subject.kind == kind)
+        and (status is None or each.recording.status is Status(status))
+        and (outcome is None or each.recording.outcome is Outcome(outcome))
+        and (name is None or _fits(each.recording, name))
+    ]
+    if as_json:
+        from profilerkit.cli.views import list_json
+
+        click.echo(json.dumps([list_json(each) for each in found[:limit]], indent=2))
+        return
+    _print(found[:limit], len(found), len(entries), settings)
+
+
+def _fits(recording: Recording, glob: str) -> bool:
+    return any(fnmatch.fnmatchcase(value, glob) for value in recording.subject.names.values())
+
+
+def _print(found: Sequence[Recording], all_found: int, all_there: int, settings: Settings) -> None:
+    from profilerkit.cli.tables import console, recordings_table
+    from profilerkit.storeurl import store_label
+
+    out = console()
+    if not found:
+        label = store_label(settings.store_url)
+        if all_there:
+            out.print(f"None of the {all_there} recordings fits.", markup=False)
+        else:
+            out.print(f"There is no recording in {label} yet. Record one: profilerkit run script.py", markup=False)
+        return
+    out.print(recordings_table(found))
+    if all_found > len(found):
+        out.print(f"{all_found - len(found)} more: --limit {all_found}", style="dim", markup=False)
