@@ -20,7 +20,7 @@ def shown_file(frame: Frame) -> str:
     """Return the file of a frame as reports show it.
 
     Own code and packages are relative to their root (`etl/load.py`, `pandas/core/frame.py`); other
-    files begin with the label of theirs (`python/json/decoder.py`).
+    files begin with the label of theirs (`stdlib/json/decoder.py`).
     """
     whole = frame.is_own or frame.root == UNKNOWN_ROOT or frame.root.startswith(SITE_PACKAGES)
     return frame.path if whole else f"{frame.root}/{frame.path}"

@@ -19,7 +19,7 @@ def check_options(plugin: type[Profiler | ReportRenderer]) -> None:
     assert attrs.has(plugin), f"{plugin.__name__} must be an attrs class: decorate it with attrs.define"
     plugin()  # every option has a default
     for option in attrs.fields(plugin):
-        if option.init:
+        if option.init and not option.name.startswith("_"):
             help_text = option.metadata.get("help")
             assert isinstance(help_text, str), f"option {option.name} needs metadata={{'help': …}}"
             assert help_text.strip(), f"the help of option {option.name} is empty"

@@ -102,7 +102,7 @@ def sample_readings() -> Mapping[str, Reading]:
 def plain_tree() -> StackTree:
     """Return a small tree of own code, a package, the standard library and a thread's name."""
     builder = StackBuilder(
-        (Metric("heap", "bytes"),), roots={"own": "/app", "site-packages": "/site-packages", "python": "/lib"}
+        (Metric("heap", "bytes"),), roots={"own": "/app", "site-packages": "/site-packages", "stdlib": "/lib"}
     )
     main = ("main", "/app/etl.py", 40)
     load = ("load", "/app/etl.py", 12)
@@ -166,7 +166,7 @@ def random_tree(nodes: int, seed: int = 0) -> StackTree:
     chance = random.Random(seed)
     frames = tuple(
         Frame(
-            f"function_{i}", f"module_{i % 40}.py", i % 300, chance.choice(("own", "site-packages", "python"))
+            f"function_{i}", f"module_{i % 40}.py", i % 300, chance.choice(("own", "site-packages", "stdlib"))
         )
         for i in range(1000)
     )
@@ -185,5 +185,5 @@ def random_tree(nodes: int, seed: int = 0) -> StackTree:
 def _functions() -> tuple[FunctionStat, ...]:
     return (
         FunctionStat(Frame("main", "etl.py", 3, "own"), 0.5, 2.0, 1),
-        FunctionStat(Frame("loads", "json/__init__.py", 299, "python"), 1.5, 1.5, 10),
+        FunctionStat(Frame("loads", "json/__init__.py", 299, "stdlib"), 1.5, 1.5, 10),
     )
