@@ -1,0 +1,187 @@
+"""Tell a recording in a terminal: what happened, figures, a timeline, the hottest lines, what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rich.console import Console
+from rich.table import Table
+
+from profilerkit.cli.tables import STYLES, area_chart, console, local_time, plain_table, text
+from profilerkit.model import Outcome, Recording, Status
+from profilerkit.reading import Reading, Timeline
+from profilerkit.stacks.fold import HotRow, hot, metrics, own_hot, whole
+from profilerkit.stacks.units import format_share, format_value
+
+ROWS = 8
+CHART_WIDTH = 60
+FIGURES = (
+    ("peak_rss_bytes", "peak RSS", "bytes"),
+    ("peak_heap_bytes", "peak heap", "bytes"),
+    ("cpu_seconds", "CPU time", "seconds"),
+    ("container_peak_bytes", "container peak", "bytes"),
+    ("container_limit_bytes", "container limit", "bytes"),
+)
+CHARTS = ("rss", "heap", "cpu")
+
+
+def tell(
+    recording: Recording, readings: Mapping[str, Reading], errors: Mapping[str, str], *, verbose: bool
+) -> None:
+    """Print the whole story."""
+    out = console()
+    _head(out, recording)
+    for line in verdict(recording, readings):
+        out.print(text(line))
+    out.print()
+    out.print(_figures(recording))
+    for chart in _charts(recording, readings):
+        out.print()
+        out.print(chart)
+    for name, reading in readings.items():
+        for table in _hot_tables(name, reading):
+            out.print()
+            out.print(table)
+    _captures(out, recording, readings, errors)
+    if verbose:
+        _environment(out, recording)
+    out.print()
+    out.print(text(f"Reports: profilerkit report {recording.id}", "dim"))
+
+
+def _head(out: Console, recording: Recording) -> None:
+    style = STYLES.get(recording.status, "")
+    head = text(recording.subject, "bold")
+    head.append("  ")
+    head.append(recording.status.value, style)
+    if recording.outcome is not None and recording.outcome is not Outcome.UNKNOWN:
+        head.append("  ")
+        head.append(recording.outcome.value, STYLES.get(recording.outcome, ""))
+    out.print(head)
+    out.print(text(f"{recording.id}  {local_time(recording.started_at)}", "dim"))
+    for key, value in recording.labels.items():
+        out.print(text(f"{key}={value}", "dim"))
+
+
+def verdict(recording: Recording, readings: Mapping[str, Reading]) -> list[str]:
+    """Return in plain words how it ended, and which line of own code was responsible for most."""
+    lines = [_ending(recording)]
+    for name, unit, words in (("memray", "bytes", "held at the peak of the heap"), ("cpu", "seconds", "of CPU time")):
+        reading = readings.get(name)
+        row = next(iter(own_hot(reading, limit=1)), None) if reading is not None and _has_hot(reading) else None
+        if row is not None and reading is not None and row.self_value > 0:
+            share = format_share(row.self_value, whole(reading))
+            lines.append(
+                f"{format_value(row.self_value, unit)} ({share}) {words} by {row.function}, {row.file}:{row.line}"
+            )
+    return lines
+
+
+def _ending(recording: Recording) -> str:
+    lasted = format_value(recording.duration_seconds, "seconds")
+    if recording.status is Status.RUNNING:
+        return f"Still running after {lasted}; this is what is known so far."
+    evidence = "; ".join(each.text for each in recording.evidence if each.kind != "exit")
+    exits = next((each.text for each in recording.evidence if each.kind == "exit"), None)
+    if recording.status is Status.INTERRUPTED:
+        return f"Interrupted after {lasted}: {evidence or 'nobody knows why'}."
+    told = evidence or exits
+    return f"Ended after {lasted}{': ' + told if told else ''}."
+
+
+def _figures(recording: Recording) -> Table:
+    table = plain_table(("", "left"), ("", "right"))
+    table.show_header = False
+    table.add_row(text("duration", "dim"), text(format_value(recording.duration_seconds, "seconds")))
+    for key, words, unit in FIGURES:
+        value = recording.summary.get(key)
+        if value is not None:
+            table.add_row(text(words, "dim"), text(format_value(value, unit), "bold"))
+    return table
+
+
+def _charts(recording: Recording, readings: Mapping[str, Reading]) -> list[Table]:
+    found: dict[str, Timeline] = {}
+    for name in sorted(readings, key=lambda each: each != "resources"):
+        for timeline in readings[name].timelines:
+            if timeline.name in CHARTS and len(timeline.values) > 1:
+                found.setdefault(timeline.name, timeline)
+    return [_chart(found[name], recording) for name in CHARTS if name in found]
+
+
+def _chart(timeline: Timeline, recording: Recording) -> Table:
+    end = max(recording.duration_seconds or 0.0, timeline.times_seconds[-1])
+    title = f"{timeline.name.upper() if timeline.name in ('rss', 'cpu') else timeline.name} over {format_value(end, 'seconds')}"
+    table = plain_table(("", "right"), ("", "left"), title=title)
+    table.show_header = False
+    rows = area_chart(timeline.times_seconds, timeline.values, width=CHART_WIDTH, height=4, end=end)
+    for number, row in enumerate(rows):
+        label = format_value(max(timeline.values), timeline.unit) if number == 0 else ""
+        table.add_row(text("0" if number == len(rows) - 1 else label, "dim"), text(row, "cyan"))
+    return table
+
+
+def _has_hot(reading: Reading) -> bool:
+    return bool({"stacks", "functions"} & set(reading.contents))
+
+
+def _hot_tables(name: str, reading: Reading) -> list[Table]:
+    if not _has_hot(reading):
+        return []
+    all_of_it = whole(reading)
+    metric = metrics(reading)[0]
+    own = [row for row in own_hot(reading, limit=ROWS) if row.self_value > 0]
+    tables = []
+    if own:
+        tables.append(_hot_table(f"{name}: lines of your own code, {_words(metric.name)}", own, all_of_it, lines=True))
+    if verdict_needs_packages(own, all_of_it):
+        everything = [row for row in hot(reading, limit=ROWS) if row.self_value > 0]
+        tables.append(_hot_table(f"{name}: all functions, {_words(metric.name)} of their own", everything, all_of_it))
+    return tables
+
+
+def verdict_needs_packages(own: list[HotRow], all_of_it: float) -> bool:
+    """Tell whether own code alone leaves more than a tenth unexplained."""
+    return sum(row.self_value for row in own) < 0.9 * all_of_it
+
+
+def _words(metric: str) -> str:
+    return metric.replace("_", " ")
+
+
+def _hot_table(title: str, rows: list[HotRow], all_of_it: float, *, lines: bool = False) -> Table:
+    table = plain_table(("", "right"), ("", "right"), ("", "left"), ("", "left"), title=title)
+    table.show_header = False
+    for row in rows:
+        table.add_row(
+            text(format_value(row.self_value, row.unit), "bold"),
+            text(format_share(row.self_value, all_of_it), "dim"),
+            text(row.function),
+            text(f"{row.file}:{row.line}" if row.line else row.file, "cyan" if row.own else "dim"),
+        )
+    return table
+
+
+def _captures(
+    out: Console, recording: Recording, readings: Mapping[str, Reading], errors: Mapping[str, str]
+) -> None:
+    notes = [(name, note) for name, reading in readings.items() for note in reading.notes]
+    failed = [
+        (each.profiler, f"{each.status.value}: {each.error}")
+        for each in recording.captures
+        if each.error is not None
+    ]
+    unread = [(name, f"cannot be read: {error}") for name, error in errors.items()]
+    lines = [*failed, *unread, *notes, *(("warning", each) for each in recording.warnings)]
+    if lines:
+        out.print()
+    for name, words in lines:
+        line = text(f"{name}: ", "yellow")
+        line.append_text(text(words))
+        out.print(line, soft_wrap=True)
+
+
+def _environment(out: Console, recording: Recording) -> None:
+    out.print()
+    for key, value in recording.environment.items():
+        out.print(text(f"{key}: {value}", "dim"), soft_wrap=True)

@@ -1,0 +1,136 @@
+"""Lay out tables and figures for a terminal; in a pipe they are plain and never cut."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from profilerkit.model import Outcome, Recording, Status
+from profilerkit.stacks.names import printable
+from profilerkit.stacks.units import format_value
+
+PIPE_WIDTH = 1000
+SHORTEST_ID = 13
+"""The part of an id that is its time."""
+
+STYLES = {
+    Status.COMPLETE: "green",
+    Status.PARTIAL: "yellow",
+    Status.INTERRUPTED: "bold red",
+    Status.RUNNING: "cyan",
+    Status.FAILED: "red",
+    Status.SKIPPED: "yellow",
+    Outcome.SUCCESS: "green",
+    Outcome.FAILED: "red",
+    Outcome.KILLED: "bold red",
+    Outcome.TIMEOUT: "red",
+}
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return the console for results: colours on a terminal (not with NO_COLOR), full width in a pipe."""
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() else PIPE_WIDTH
+    return Console(stderr=stderr, width=width, soft_wrap=False, highlight=False, emoji=False)
+
+
+def plain_table(*columns: tuple[str, str], title: str | None = None) -> Table:
+    """Return an empty table of ours; each column is a heading and `left` or `right`."""
+    table = Table(
+        box=None,
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        pad_edge=False,
+        padding=(0, 2, 0, 0),
+        header_style="dim",
+    )
+    for heading, side in columns:
+        table.add_column(
+            heading, justify="right" if side == "right" else "left", no_wrap=True, overflow="ellipsis"
+        )
+    return table
+
+
+def text(value: object, style: str = "") -> Text:
+    """Return any value as text that cannot harm a terminal, and is no markup."""
+    return Text(printable(str(value)), style=style)
+
+
+def recordings_table(found: Sequence[Recording]) -> Table:
+    """Return the table of `list`."""
+    short = _short_ids([each.id for each in found])
+    table = plain_table(
+        ("ID", "left"), ("NAME", "left"), ("STATUS", "left"), ("OUTCOME", "left"), ("STARTED", "left"),
+        ("DURATION", "right"), ("PEAK RSS", "right"), ("PEAK HEAP", "right"), ("CPU", "right"), ("LABELS", "left"),
+    )  # fmt: skip
+    for each in found:
+        outcome = each.outcome
+        table.add_row(
+            text(short[each.id], "cyan"),
+            text(each.subject),
+            text(each.status.value, STYLES.get(each.status, "")),
+            text("" if outcome is None else outcome.value, STYLES.get(outcome, "") if outcome else ""),
+            text(local_time(each.started_at)),
+            text(format_value(each.duration_seconds, "seconds")),
+            text(_known(each.summary.get("peak_rss_bytes"), "bytes")),
+            text(_known(each.summary.get("peak_heap_bytes"), "bytes")),
+            text(_known(each.summary.get("cpu_seconds"), "seconds")),
+            text(" ".join(f"{key}={value}" for key, value in each.labels.items()), "dim"),
+        )
+    return table
+
+
+def local_time(time: datetime) -> str:
+    """Return a time in this machine's zone, with the offset."""
+    return time.astimezone().strftime("%Y-%m-%d %H:%M:%S %z")
+
+
+def _known(value: float | None, unit: str) -> str:
+    return "" if value is None else format_value(value, unit)
+
+
+def _short_ids(ids: Sequence[str]) -> dict[str, str]:
+    """Return for each id the shortest beginning that fits no other of them, not under 13 characters."""
+    short = {}
+    for each in ids:
+        length = SHORTEST_ID
+        while sum(other.startswith(each[:length]) for other in ids) > 1 and length < len(each):
+            length += 1
+        short[each] = each[:length]
+    return short
+
+
+BLOCKS = " ▁▂▃▄▅▆▇█"
+
+
+def area_chart(times: Sequence[float], values: Sequence[float], *, width: int, height: int, end: float) -> list[str]:
+    """Return the rows of a chart, top first: the highest value in each of `width` equal stretches of time.
+
+    Stretches without a value take the one before.
+    """
+    columns: list[float | None] = [None] * width
+    for time, value in zip(times, values, strict=False):
+        column = min(width - 1, max(0, int(time / end * width))) if end > 0 else 0
+        columns[column] = max(value, columns[column] or 0.0)
+    filled = []
+    last = 0.0
+    for each in columns:
+        last = last if each is None else each
+        filled.append(last)
+    top = max(filled, default=0.0) or 1.0
+    eighths = [round(each / top * height * 8) for each in filled]
+    return [
+        "".join(BLOCKS[min(8, max(0, each - 8 * row))] for each in eighths) for row in reversed(range(height))
+    ]
+
+
+def marked(words: str) -> str:
+    """Return words that may stand in markup."""
+    return escape(printable(words))
