@@ -32,29 +32,31 @@ def format_share(value: float, whole: float) -> str:
 
 
 def _bytes(value: float) -> str:
-    if round(value) < 1024:
+    if value < 1023.5:
         return f"{round(value)} B"
     for unit in ("KiB", "MiB", "GiB", "TiB"):
         value /= 1024
-        if round(value, 1) < 1024:
+        if value < 1023.95:
             return f"{value:.1f} {unit}"
-    return f"{value / 1024:,.1f} PiB"
+    return f"{value / 1024:.4g} PiB"
 
 
 def _seconds(value: float) -> str:
     if value == 0:
         return "0 s"
-    if round(value * 1e6) < 1000:
+    if value < 0.9995e-3:
         return f"{value * 1e6:.3g} µs"
-    if round(value * 1e3) < 1000:
+    if value < 0.9995:
         return f"{value * 1e3:.3g} ms"
-    if round(value, 1) < 60:
+    if value < 59.95:
         return f"{value:.3g} s"
-    if round(value) < 3600:
+    if value < 3599.5:
         minutes, seconds = divmod(round(value), 60)
         return f"{minutes} min {seconds:02} s"
-    hours, minutes = divmod(round(value / 60), 60)
-    return f"{hours:,} h {minutes:02} min"
+    if value < 1e12:
+        hours, minutes = divmod(round(value / 60), 60)
+        return f"{hours:,} h {minutes:02} min"
+    return f"{value:.4g} s"
 
 
 def _count(value: float) -> str:

@@ -23,7 +23,7 @@ from profilerkit.stacks.units import format_share
         (1.5 * 1024**2, "bytes", "1.5 MiB"),
         (-3 * 1024**3, "bytes", "-3.0 GiB"),
         (2 * 1024**4, "bytes", "2.0 TiB"),
-        (5000 * 1024**5, "bytes", "5,000.0 PiB"),
+        (5000 * 1024**5, "bytes", "5000 PiB"),
         (0, "seconds", "0 s"),
         (0.0000123, "seconds", "12.3 µs"),
         (0.0123, "seconds", "12.3 ms"),
@@ -33,6 +33,7 @@ from profilerkit.stacks.units import format_share
         (125, "seconds", "2 min 05 s"),
         (3599.9, "seconds", "1 h 00 min"),
         (100_000, "seconds", "27 h 47 min"),
+        (1e302, "seconds", "1e+302 s"),
         (7, "count", "7"),
         (1234567, "count", "1,234,567"),
         (12.345, "count", "12.3"),
@@ -54,7 +55,7 @@ def test_any_number_is_one_short_line(value: float | None, unit: str) -> None:
     """No number breaks a table."""
     shown = format_value(value, unit)
     assert shown.isprintable()
-    assert len(shown) < 30 or abs(value or 0) > 1e15
+    assert len(shown) < 30
 
 
 @pytest.mark.parametrize(
