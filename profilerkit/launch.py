@@ -17,34 +17,21 @@ if __name__ == "__main__" and sys.path and os.path.abspath(sys.path[0]) == _HERE
 from typing import Any
 
 
-def main() -> None:
-    """Start the session, then become the user's program."""
+def prepare() -> tuple[Any, dict[str, Any], _Ending]:
+    """Start the session and make everything look as `python` leaves it; return what is to be executed."""
     descriptor, mode, target, *arguments = sys.argv[1:]
     session, quiet = _start(int(descriptor))
-    module = _fresh_main()
+    namespace = _fresh_main()
     # For what the program sees there is no launcher.
     flags = sys.orig_argv[1 : sys.orig_argv.index(sys.argv[0])]
     option = {"script": [], "module": ["-m"], "code": ["-c"]}[mode]
-    sys.orig_argv[:] = [sys.executable, *flags, *option, target, *arguments]
+    sys.orig_argv[:] = [sys.orig_argv[0], *flags, *option, target, *arguments]
     sys.argv[:] = [{"script": target, "module": "-m", "code": "-c"}[mode], *arguments]
     ending = _Ending(session, quiet)
     import atexit
 
     atexit.register(ending.finish)  # the first to be registered is the last to run
-    try:
-        if mode == "module":
-            _path_first(os.getcwd())
-            import runpy
-
-            runpy._run_module_as_main(target)  # type: ignore[attr-defined]
-        elif mode == "code":
-            _path_first("")
-            exec(_code(target), module.__dict__)
-        else:
-            _run_script(target, module)
-    except BaseException as error:
-        ending.ended_by(error)
-        raise
+    return _Program(mode, target, namespace), namespace, ending
 
 
 def _start(descriptor: int) -> tuple[Any, bool]:
@@ -68,33 +55,50 @@ def _start(descriptor: int) -> tuple[Any, bool]:
     return session, bool(plan.get("quiet"))
 
 
-def _fresh_main() -> Any:
-    """Return an empty `__main__`, in the place of this file's."""
+def _fresh_main() -> dict[str, Any]:
+    """Put an empty `__main__` in the place of this file's and return its namespace."""
     import types
 
     module = types.ModuleType("__main__")
     module.__dict__.update(__builtins__=__builtins__, __annotations__={})
     sys.modules["__main__"] = module
-    return module
+    return module.__dict__
 
 
-def _run_script(target: str, module: Any) -> None:
-    path = os.path.abspath(target)
-    if os.path.isdir(path) or _is_archive(path):
+class _Program:
+    """The user's program: `compile` may fail as the program's own first step would."""
+
+    def __init__(self, mode: str, target: str, namespace: dict[str, Any]) -> None:
+        self._mode = mode
+        self._target = target
+        self._namespace = namespace
+
+    def compile(self) -> Any:
+        """Return the code to execute in the namespace; what runs as a module returns code that does."""
+        if self._mode == "module":
+            _path_first(os.getcwd())
+            return self._module(self._target, alter_argv=True)
+        if self._mode == "code":
+            _path_first("")
+            return _code(self._target)
+        path = os.path.abspath(self._target)
+        if os.path.isdir(path) or _is_archive(path):
+            _path_first(path)
+            return self._module("__main__", alter_argv=False)
+        _path_first(os.path.dirname(os.path.realpath(self._target)))
+        from importlib.machinery import SourceFileLoader
+
+        self._namespace.update(
+            __file__=path, __cached__=None, __loader__=SourceFileLoader("__main__", path), __spec__=None
+        )
+        with open(path, "rb") as file:
+            return compile(file.read(), path, "exec", dont_inherit=True)
+
+    @staticmethod
+    def _module(name: str, *, alter_argv: bool) -> Any:
         import runpy
 
-        _path_first(path)
-        runpy._run_module_as_main("__main__", False)  # type: ignore[attr-defined]
-        return
-    _path_first(os.path.dirname(os.path.realpath(target)))
-    from importlib.machinery import SourceFileLoader
-
-    module.__dict__.update(
-        __file__=path, __cached__=None, __loader__=SourceFileLoader("__main__", path), __spec__=None
-    )
-    with open(path, "rb") as file:
-        source = file.read()
-    exec(compile(source, path, "exec", dont_inherit=True), module.__dict__)
+        return lambda: runpy._run_module_as_main(name, alter_argv)  # type: ignore[attr-defined]
 
 
 def _is_archive(path: str) -> bool:
@@ -179,4 +183,14 @@ class _Ending:
 
 
 if __name__ == "__main__":
-    main()
+    _program, _namespace, _ending = prepare()
+    try:
+        _compiled = _program.compile()
+        # Called from here, so that the program's stack begins as little deeper as can be.
+        if callable(_compiled):
+            _compiled()
+        else:
+            exec(_compiled, _namespace)
+    except BaseException as _error:
+        _ending.ended_by(_error)
+        raise

@@ -212,7 +212,7 @@ def _render(shelf: Shelf, capture: Capture, info: ReportInfo, target: Path, limi
                 "do": "render",
                 "entry": plugins.entry(plugins.RENDERERS, info.renderer),
                 "options": {},
-                "recording": recording_to_json(shelf.recording),
+                "recording": recording_to_json(shelf.recording).decode(),
                 "profiler": capture.profiler,
                 "folder": str(raw),
                 "reading": str(kept),

@@ -105,7 +105,7 @@ def make_plan(
             "min_free_disk": settings.min_free_disk,
         },
         "environment": _environment(argv),
-        "roots": find_roots(own_folders),
+        "roots": {**find_roots(own_folders), **_profiler_roots(choices)},
         "warnings": [*warnings, *_spool_warnings(str(settings.spool_folder))],
         "sys_path": [each for each in sys.path if each and os.path.isabs(each)],
     }
@@ -122,6 +122,16 @@ def find_roots(own_folders: Sequence[str]) -> dict[str, str]:
     roots["stdlib"] = os.path.dirname(os.__file__)
     roots["profilerkit"] = os.path.dirname(os.path.abspath(__file__))
     return roots
+
+
+def _profiler_roots(choices: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the packages of the profilers themselves: what they do is never the user's own code."""
+    found = {}
+    for choice in choices:
+        package = sys.modules.get(choice["entry"].partition(":")[0].partition(".")[0])
+        if package is not None and getattr(package, "__path__", None):
+            found[f"profiler-{choice['name']}"] = os.path.abspath(next(iter(package.__path__)))
+    return found
 
 
 def _overrides(profiler_class: type, method: str) -> bool:

@@ -55,6 +55,8 @@ class Session:
         self._link: WatcherLink | None = None
         self._guards = Guards(self._let_go, self._before_exec)
         self._own_threads: set[str] = set()
+        self._launcher_cost: dict[str, float] = {}
+        self._descriptors_before: set[int] = set()
 
     def __enter__(self) -> Session:
         """Start the recording."""
@@ -76,6 +78,7 @@ class Session:
         target = self._target() if here else None
         profilers = {choice["name"]: self._make(choice, target) for choice in here}
         threads = self._threads()
+        self._descriptors_before = _open_descriptors()
         root = Path(self.plan["spool"])
         spool.prepare_root(root)
         self.folder = spool.create(root, self.id, self._state)
@@ -97,7 +100,7 @@ class Session:
             forget(self)
             self._stop_profilers()
             self.active = False
-            self._state.update(phase="ended", outcome=outcome, ended_at=utc_now(), usage=_usage())
+            self._state.update(phase="ended", outcome=outcome, ended_at=utc_now(), usage=self._usage())
             self._state.update(exit_status=exit_status, error=error)
             self._state["overhead"]["stop"] = self._cost_since(began)
             self._leave_last_words()
@@ -216,7 +219,20 @@ class Session:
         with self._reported("the watcher could not be started"):
             assert self.folder is not None
             self._link = WatcherLink(self.plan, self.folder, self._state["process"])
+            before = _usage()
             self._link.start()
+            self._launcher_cost = {
+                key: value - (before[key] or 0)
+                for key, value in _usage().items()
+                if key.startswith("children_") and value is not None
+            }
+
+    def _usage(self) -> dict[str, float | int | None]:
+        """Return what the kernel counted for the program, less what starting the watcher cost."""
+        usage = _usage()
+        for key, cost in self._launcher_cost.items():
+            usage[key] = max(0.0, (usage[key] or 0) - cost)
+        return usage
 
     def _install(self, threads_before: set[str]) -> None:
         with self._reported("the program could not be guarded"):
@@ -228,14 +244,13 @@ class Session:
             follow_forks(self)
 
     def _descriptors(self) -> frozenset[int]:
-        """Return the descriptors that point into our spool: those that profilers keep open."""
+        """Return the descriptors that profilers opened and keep: the program must not close them."""
         found = set()
-        inside = f"{self.folder}{os.sep}"
-        with contextlib.suppress(OSError):
-            for each in os.listdir("/proc/self/fd"):
-                with contextlib.suppress(OSError):
-                    if os.readlink(f"/proc/self/fd/{each}").startswith(inside):
-                        found.add(int(each))
+        kept = (f"{self.folder}{os.sep}", "pipe:", "/proc/")
+        for each in _open_descriptors() - self._descriptors_before:
+            with contextlib.suppress(OSError):
+                if os.readlink(f"/proc/self/fd/{each}").startswith(kept):
+                    found.add(each)
         return frozenset(found)
 
     # -- while the user's code runs ------------------------------------------------------------
@@ -408,6 +423,13 @@ class Session:
             return set(os.listdir("/proc/self/task"))
         except OSError:
             return set()
+
+
+def _open_descriptors() -> set[int]:
+    try:
+        return {int(each) for each in os.listdir("/proc/self/fd")}
+    except OSError:
+        return set()
 
 
 def outcome_of(error: BaseException | None) -> str:

@@ -17,7 +17,7 @@ class JobSource:
 
     def __init__(self, question: Mapping[str, Any]) -> None:
         self._question = question
-        self.recording = recording_from_json(question["recording"])
+        self.recording = recording_from_json(question["recording"].encode())
         capture = self.recording.capture(question["profiler"])
         assert capture is not None
         self.capture = capture

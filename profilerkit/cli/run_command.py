@@ -137,13 +137,11 @@ def _refuse_ephemeral(url: str) -> None:
 
 def _become(plan: dict[str, Any], mode: str, target: str, arguments: Sequence[str]) -> None:
     """Execute the launcher in our place; as PID 1 or an adopter of orphans, stay as a small init."""
-    from subprocess import _args_from_interpreter_flags  # type: ignore[attr-defined]
-
     from profilerkit import process
 
     launcher = str(Path(__file__).parent.parent / "launch.py")
     descriptor = _readable(json.dumps(plan).encode())
-    command = [sys.executable, *_args_from_interpreter_flags(), launcher, str(descriptor), mode, target, *arguments]
+    command = [sys.executable, *_interpreter_options(), launcher, str(descriptor), mode, target, *arguments]
     sys.stdout.flush()
     sys.stderr.flush()
     if process.is_orphans_parent() or not hasattr(os, "fork"):
@@ -151,6 +149,19 @@ def _become(plan: dict[str, Any], mode: str, target: str, arguments: Sequence[st
 
         sys.exit(run_as_init(command, descriptor, Path(plan["spool"]) / plan["id"], plan["settings"]))
     os.execv(sys.executable, command)
+
+
+def _interpreter_options() -> list[str]:
+    """Return the options that our own interpreter was given: the program gets the same."""
+    options = []
+    given = iter(sys.orig_argv[1:])
+    for each in given:
+        if not each.startswith("-") or each in ("-m", "-c", "-"):
+            break
+        options.append(each)
+        if each in ("-X", "-W", "--check-hash-based-pycs"):
+            options.append(next(given))
+    return options
 
 
 def _readable(data: bytes) -> int:
