@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from profilerkit.model import Target
 
 STOP_SECONDS = 4.5
-"""All profilers together may take this long to stop; a checkpoint or start likewise, each."""
+"""All profilers together may take this long to stop."""
+START_SECONDS = 30.0
+"""Each profiler may take this long to start: on a crowded machine an import alone takes seconds."""
 
 
 def utc_now() -> str:
@@ -185,7 +187,7 @@ class Session:
         assert self.folder is not None
         with self._timed(name, "start"):
             try:
-                with deadline(STOP_SECONDS):
+                with deadline(START_SECONDS):
                     if choice["placement"] == "outside":
                         profiler.prepare(target)
                         return

@@ -54,7 +54,7 @@ class Ship:
             session = spool.read_json(folder / spool.SESSION)
             if session is None or (session.get("store") or {}).get("fingerprint") != self._fingerprint:
                 continue
-            due = spool.read_json(folder / spool.DUE)
+            due = spool.is_due(folder)
             if spool.is_orphan(folder, session):
                 found.append((folder, True))
             elif due is not None:
@@ -67,7 +67,7 @@ class Ship:
         Raises StoreError when the store refuses, FormatError for a spool that nobody can read; the
         spool is kept then, with the reason in it.
         """
-        due = spool.read_json(folder / spool.DUE)
+        spool.take_due(folder)
         state = spool.read_json(folder / spool.SHIP) or {}
         try:
             recording = self._upload(folder, state, final=final)
@@ -76,8 +76,8 @@ class Ship:
             raise
         if final:
             spool.delete(folder)
-        elif spool.read_json(folder / spool.DUE) == due:
-            (folder / spool.DUE).unlink(missing_ok=True)
+        else:
+            (folder / spool.TAKEN).unlink(missing_ok=True)
         return recording
 
     def _upload(self, folder: Path, state: dict[str, Any], *, final: bool) -> Recording:
@@ -146,7 +146,8 @@ class Ship:
     ) -> Capture:
         too_large = capture.portable and capture.size_bytes > READ_AT_MOST_BYTES
         crowded = (process.memory_share(process.cgroup_folder(os.getpid())) or 0.0) > 0.8
-        if not capture.files or too_large or (capture.portable and crowded):
+        nothing = not capture.files or capture.status in (Status.FAILED, Status.SKIPPED)
+        if nothing or too_large or (capture.portable and crowded):
             return capture
         try:
             limits = Limits(memory_bytes=3072 * MIB, seconds=120.0)

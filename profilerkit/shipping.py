@@ -31,6 +31,7 @@ class Shipper:
         self._python: str = hello["python"]
         self._sys_path = hello["sys_path"]
         self._sequence = 0
+        self._final = False
         self._ship: subprocess.Popen[bytes] | None = None
         self._failures = 0
         self._not_before = 0.0
@@ -38,6 +39,7 @@ class Shipper:
     def request(self, *, final: bool) -> None:
         """Mark the spool as due. Only the newest mark counts."""
         self._sequence += 1
+        self._final = final
         with contextlib.suppress(OSError):
             spool.write_json(self._spool / spool.DUE, {"sequence": self._sequence, "final": final})
 
@@ -52,7 +54,9 @@ class Shipper:
             if failed:
                 backoff = min(LONGEST_BACKOFF_SECONDS, 2.0 ** min(self._failures, 10))
                 self._not_before = time.monotonic() + backoff
-        if not (self._spool / spool.DUE).exists():
+        if self._final and self._spool.exists() and spool.is_due(self._spool) is None:
+            self.request(final=True)  # nobody may forget the last one
+        if not self._spool.exists() or (not self._final and spool.is_due(self._spool) is None):
             return True
         if time.monotonic() >= self._not_before:
             self._try_to_start()

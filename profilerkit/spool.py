@@ -5,6 +5,7 @@ Light to import: recorded processes and watchers use this. Each file has one wri
     session.json    the session, in the recorded process: what is recorded, how it went
     watcher.json    the watcher: signs of life, death, evidence
     due.json        the watcher: there is something to ship
+    taken.json      ship: that note, while it ships
     ship.json       ship: what was shipped so far, or why it was not
     lock            held by the watcher as long as it looks after the spool
     captures/<profiler>/…   the profilers
@@ -24,10 +25,11 @@ from typing import Any
 
 from profilerkit.errors import UnavailableError
 
-SESSION, WATCHER, DUE, SHIP, LOCK, LOG = (
+SESSION, WATCHER, DUE, TAKEN, SHIP, LOCK, LOG = (
     "session.json",
     "watcher.json",
     "due.json",
+    "taken.json",
     "ship.json",
     "lock",
     "watcher.log",
@@ -121,6 +123,17 @@ def capture_files(folder: Path) -> Iterator[tuple[Path, int]]:
 def captured_bytes(folder: Path) -> int:
     """Return what the files of a capture, or of all captures, hold on disk."""
     return sum(size for _, size in capture_files(folder))
+
+
+def take_due(spool: Path) -> None:
+    """Take the note that something is due, so that a newer one is not mistaken for it."""
+    with contextlib.suppress(FileNotFoundError):
+        os.replace(spool / DUE, spool / TAKEN)
+
+
+def is_due(spool: Path) -> dict[str, Any] | None:
+    """Return the newest note that something is due; one that a dead ship had taken counts too."""
+    return read_json(spool / DUE) or read_json(spool / TAKEN)
 
 
 def delete(spool: Path) -> None:
