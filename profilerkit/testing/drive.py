@@ -270,7 +270,7 @@ def _taken(request: Request) -> dict[str, Any]:
 
 def _new_threads(before: set[threading.Thread]) -> list[threading.Thread]:
     """Return threads that were not there before and do not end by themselves."""
-    end = time.monotonic() + 5.0
+    end = time.monotonic() + 3.0
     new = [each for each in threading.enumerate() if each not in before]
     while new and time.monotonic() < end:
         new[0].join(0.1)

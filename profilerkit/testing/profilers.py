@@ -65,14 +65,11 @@ class ProfilerTests:
 
     def test_recording_can_be_read(self, profiler: ProfilerProcess) -> None:
         """Start, work and stop leave a folder that another process reads."""
-        reading = reading_from_json(self._read_one(profiler, self._record(profiler)))
-        check_reading(reading)
-        assert reading.contents or reading.summary, "the reading is empty"
-        assert set(self.contents) <= set(reading.contents)
+        self._read_whole(profiler, self._record(profiler))
 
     def test_own_code_is_told_apart(self, profiler: ProfilerProcess) -> None:
         """Frames of the workload are the user's own, relative to the recorded root."""
-        reading = self._read_one(profiler, self._record(profiler))
+        reading = self._read_whole(profiler, self._record(profiler))
         if not reading["frames"]:
             pytest.skip("the reading has no frames")
         assert ("own", "workload.py") in files_of(reading)
@@ -106,15 +103,15 @@ class ProfilerTests:
         folders = [profiler.capture_folder(name) for name in ("first", "second")]
         ending = profiler.run("record_twice", folder=str(folders[0]), second_folder=str(folders[1]))
         assert ending.value is None
-        for answer in profiler.read(*folders):
-            assert "reading" in answer, answer
+        for folder in folders:
+            self._read_whole(profiler, folder)
 
     def test_checkpoints_do_not_harm(self, profiler: ProfilerProcess) -> None:
         """Checkpoints, which run on another thread, leave the recording whole."""
         folder = profiler.capture_folder("capture")
         ending = profiler.run("record_with_checkpoints", folder=str(folder))
         assert (ending.value, ending.exit_code) == (None, 0)
-        check_reading(reading_from_json(self._read_one(profiler, folder)))
+        self._read_whole(profiler, folder)
 
     def test_stops_on_another_thread_if_it_says_so(self, profiler: ProfilerProcess) -> None:
         """What is marked `stops_anywhere` can be stopped when a limit is met."""
@@ -123,7 +120,7 @@ class ProfilerTests:
         folder = profiler.capture_folder("capture")
         ending = profiler.run("record_and_stop_elsewhere", folder=str(folder))
         assert (ending.value, ending.exit_code) == (None, 0)
-        check_reading(reading_from_json(self._read_one(profiler, folder)))
+        self._read_whole(profiler, folder)
 
     # -- what goes wrong ------------------------------------------------------------------------
 
@@ -160,8 +157,7 @@ class ProfilerTests:
         folder = profiler.capture_folder("capture")
         ending = profiler.run("record_and_fork", folder=str(folder), child_exit=child_exit)
         assert (ending.value, ending.exit_code) == (0, 0), ending.stderr
-        reading = self._read_one(profiler, folder)
-        check_reading(reading_from_json(reading))
+        reading = self._read_whole(profiler, folder)
         assert ("own", "child.py") not in files_of(reading), "the child's work is in the parent's capture"
 
     def test_stop_after_a_failing_start(self, profiler: ProfilerProcess) -> None:
@@ -175,7 +171,7 @@ class ProfilerTests:
         if failures["start"] is not None:
             assert failures["stop"] is None, failures["stop"]
         assert ending.exit_code == 0, ending.stderr
-        check_reading(reading_from_json(self._read_one(profiler, folder)))
+        self._read_whole(profiler, folder)
 
     # -- how ------------------------------------------------------------------------------------
 
@@ -195,11 +191,16 @@ class ProfilerTests:
         assert ending.exit_code < 0, f"it ended by itself: {ending.stderr}"
         return folder
 
-    def _read_one(self, profiler: ProfilerProcess, folder: Path) -> dict[str, Any]:
+    def _read_whole(self, profiler: ProfilerProcess, folder: Path) -> dict[str, Any]:
+        """Read what must be whole, check it, and return it as JSON."""
         (answer,) = profiler.read(folder)
         assert "reading" in answer, answer
-        reading: dict[str, Any] = answer["reading"]
-        return reading
+        reading = reading_from_json(answer["reading"])
+        check_reading(reading)
+        assert reading.contents or reading.summary, "the reading is empty"
+        assert set(self.contents) <= set(reading.contents)
+        data: dict[str, Any] = answer["reading"]
+        return data
 
     def _check_partial(self, profiler: ProfilerProcess, *folders: Path) -> None:
         answers = profiler.read(*folders, interrupted=True)
