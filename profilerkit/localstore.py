@@ -6,6 +6,7 @@ What it makes has the rights of the root folder; a root that it makes itself is 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import stat
@@ -15,7 +16,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import BinaryIO
 
-from attrs import field, frozen
+from attrs import frozen
 
 from profilerkit.errors import NotFoundError, StoreError
 from profilerkit.interfaces import ResultStore, StoredObject
@@ -32,7 +33,6 @@ class LocalStore(ResultStore):
 
     root: Path
     """Absolute, symbolic links resolved."""
-    ephemeral: bool = field(default=False, init=False)
 
     @classmethod
     def from_url(cls, url: str) -> LocalStore:
@@ -62,7 +62,7 @@ class LocalStore(ResultStore):
                         stream.write(data)
                     stream.flush()
                     os.fsync(stream.fileno())
-                os.replace(temporary, target)
+                temporary.replace(target)
             except BaseException:
                 with contextlib.suppress(OSError):
                     temporary.unlink()
@@ -91,13 +91,7 @@ class LocalStore(ResultStore):
         """Delete the object or folder `prefix`, and the folders above that are empty then."""
         with self._in_words("written"):
             path = self._inside(prefix)
-            try:
-                if path.is_dir() and not path.is_symlink():
-                    shutil.rmtree(path)
-                else:
-                    path.unlink()
-            except (FileNotFoundError, NotADirectoryError):
-                return
+            _remove(path)
             for parent in path.parents:
                 if parent == self.root or not _remove_empty(parent):
                     return
@@ -107,8 +101,12 @@ class LocalStore(ResultStore):
             try:
                 with os.scandir(folder) as entries:
                     found = [entry for entry in entries if entry.name.startswith(start)]
-            except (FileNotFoundError, NotADirectoryError):
+            except FileNotFoundError:
                 return
+            except NotADirectoryError:
+                if self.root.is_dir():
+                    return
+                raise
         for entry in found:
             key = prefix + entry.name
             if not is_key(key):
@@ -144,10 +142,12 @@ class LocalStore(ResultStore):
         for _ in range(100):
             self._make_folder(path.parent, mode)
             try:
-                descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+                descriptor = os.open(
+                    path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600
+                )
             except FileNotFoundError:
                 continue
-            os.chmod(path, mode & 0o666)
+            path.chmod(mode & 0o666)
             return descriptor
         raise StoreError(f"The folder {path.parent} vanishes as often as it is made.")
 
@@ -180,6 +180,25 @@ def _sweep(folder: Path) -> None:
         for entry in entries:
             if entry.name.startswith(TEMPORARY) and entry.stat().st_mtime < time.time() - STALE_SECONDS:
                 os.unlink(entry.path)
+
+
+def _remove(path: Path) -> None:
+    """Delete a file or a folder, though others add to it or delete in it."""
+    for _ in range(10):
+        try:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+        except (FileNotFoundError, NotADirectoryError):
+            if not os.path.lexists(path):
+                return
+        except OSError as error:
+            if error.errno != errno.ENOTEMPTY:
+                raise
+        else:
+            return
+    raise StoreError(f"{path} could not be deleted: another process writes to it.")
 
 
 def _remove_empty(folder: Path) -> bool:

@@ -17,31 +17,34 @@ KNOWN_LENGTH = 6
 
 NO, MAYBE, SURE = 0, 1, 2
 
-_SECRET_WORDS = frozenset(
-    "pass pw pwd passcode token jwt bearer cred creds cookie cookies secret secrets".split()
-)
-_SECRET_PARTS = "password passwd passphrase secret credential apikey accesskey privatekey authkey".split()
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_SECRET_WORDS = _words("pass pw pwd passcode token jwt bearer cred creds cookie cookies secret secrets")
+_SECRET_PARTS = _words("password passwd passphrase secret credential apikey accesskey privatekey authkey")
 _SECRET_ENDS = ("token", "pass")
-_OTHER_WORDS = frozenset("secretary secretariat bypass compass multipass overpass underpass surpass".split())
-_SECRET_KEYS = frozenset(
+_OTHER_WORDS = _words("secretary secretariat bypass compass multipass overpass underpass surpass")
+_SECRET_KEYS = _words(
     "api access private secret signing signature encryption auth account storage shared master fernet ssh "
-    "client deploy service license hmac rsa aes gpg pgp webhook".split()
+    "client deploy service license hmac rsa aes gpg pgp webhook"
 )
-_OTHER_KEYS = frozenset(
+_OTHER_KEYS = _words(
     "sort group primary foreign partition join cache object s3 map hot row column index dict unique order "
-    "natural surrogate public routing".split()
+    "natural surrogate public routing"
 )
-_OTHER_TOKENS = frozenset("pad eos bos unk sep cls mask special stop start end num per".split())
-_MAYBE_ENDS = frozenset("tokens auth authorization signature sig pin otp".split())
-_HARMLESS_ENDS = frozenset(
+_OTHER_TOKENS = _words("pad eos bos unk sep cls mask special stop start end num per")
+_MAYBE_ENDS = _words("tokens auth authorization signature sig pin otp")
+_HARMLESS_ENDS = _words(
     "file path dir name names count type length len limit size ttl age expiry expires expiration timeout "
-    "policy stdin prompt env url uri endpoint algorithm rotation min max required enabled".split()
+    "policy stdin prompt env url uri endpoint algorithm rotation min max required enabled"
 )
-_HARMLESS_STARTS = frozenset("no ask prompt skip without disable".split())
+_HARMLESS_STARTS = _words("no ask prompt skip without disable")
 _SWITCHES = frozenset(("", "true", "false", "yes", "no", "none", "null", "on", "off", MASK))
 _USER_FLAGS = frozenset(("-u", "-U", "--user", "--proxy-user"))
 _HEADERS = frozenset(("authorization", "cookie", "cookies"))
-_NAMED_USER = frozenset("ssh sftp ftp scp rsync smb hdfs abfs abfss wasb wasbs".split())
+_NAMED_USER = _words("ssh sftp ftp scp rsync smb hdfs abfs abfss wasb wasbs")
 """Schemes whose URLs name an account, a container or a bare user before `@`."""
 
 # Patterns are strings: `re` compiles them on first use, and most programs need few of them.
@@ -139,7 +142,7 @@ def _weight(name: str) -> int:
     if not words or words[-1] in _HARMLESS_ENDS or words[0] in _HARMLESS_STARTS:
         return NO
     before = ["", *words]
-    for previous, word in zip(before, words):
+    for previous, word in zip(before, words, strict=False):
         if word == "token" and previous in _OTHER_TOKENS:
             return NO
         if word in _SECRET_WORDS or (word in ("key", "keys") and previous in _SECRET_KEYS):

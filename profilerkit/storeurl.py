@@ -29,7 +29,7 @@ def scheme_of(url: str) -> str:
 def local_path(url: str) -> Path:
     """Return the absolute path of a store on this machine, symbolic links resolved.
 
-    Raises UsageError for a `file://` URL that names another host.
+    Raises UsageError for what is no path, and for a `file://` URL that names a host.
     """
     match = re.match(_SCHEME, url)
     if match:
@@ -39,7 +39,9 @@ def local_path(url: str) -> Path:
         from urllib.parse import unquote
 
         url = unquote(slash + path)
-    return Path(os.path.realpath(os.path.expanduser(url)))
+    if not url or "\0" in url:
+        raise UsageError(f"{url!r} is no path of a store.")
+    return Path(os.path.realpath(Path(url).expanduser()))
 
 
 def store_label(url: str) -> str:

@@ -1,0 +1,201 @@
+"""Write and read the journal of a store: one event for each thing that happened to a recording."""
+
+from __future__ import annotations
+
+import io
+import logging
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta, timezone
+from typing import BinaryIO
+
+import zstandard
+from attrs import frozen
+
+from profilerkit.codec import event_from_json, event_to_json, format_time
+from profilerkit.errors import FormatError, NotFoundError
+from profilerkit.interfaces import ResultStore
+from profilerkit.keys import escape
+from profilerkit.model import Event, EventKind
+
+DAYS = "journal/days/"
+EVENT_BYTES = 4 << 20
+"""A larger event, or line of a day, is damaged."""
+DAY_BYTES = 1 << 30
+"""More of a compacted day, uncompressed, is not read."""
+BATCH = 256
+"""So many events are asked for at once from a store that several threads read faster."""
+TOLD = 5
+"""So many events that cannot be read are named in the log, the rest is counted."""
+
+_LOOSE = re.compile(
+    r"journal/(?P<hour>\d{4}-\d\d-\d\dT\d\d)/(?P<event>[0-9a-f-]{36})-(?P<recording>.+)"
+    r"-(?P<kind>running|final|deleted)\.json"
+)
+_DAY = re.compile(r"journal/days/[^/]+\.jsonl\.zst")
+_ORDER = {EventKind.RUNNING: 0, EventKind.FINAL: 1, EventKind.DELETED: 2}
+
+log = logging.getLogger("profilerkit.archive")
+
+
+def event_key(event: Event) -> str:
+    """Return the key of a new event: by the UTC hour of its writing."""
+    name = f"{event.event_id}-{escape(event.recording.id, 64)}-{event.kind.value}.json"
+    return f"journal/{format_time(event.written_at)[:13]}/{name}"
+
+
+def merge(events: Iterable[Event]) -> list[Event]:
+    """Return for each recording the event that counts, newest recording first, deleted ones left out.
+
+    Deleted wins over final over running, then the higher revision, the later writing, the higher event
+    id: order, repetition and late arrival do not matter.
+    """
+    latest: dict[str, Event] = {}
+    for event in events:
+        known = latest.get(event.recording.id)
+        if known is None or _rank(event) > _rank(known):
+            latest[event.recording.id] = event
+    kept = (event for event in latest.values() if event.kind is not EventKind.DELETED)
+    return sorted(kept, key=lambda event: event.recording.id, reverse=True)
+
+
+def _rank(event: Event) -> tuple[int, int, datetime, str]:
+    return _ORDER[event.kind], event.recording.revision, event.written_at, event.event_id
+
+
+@frozen
+class Journal:
+    """The journal of one store."""
+
+    store: ResultStore
+
+    def append(self, event: Event) -> str:
+        """Write an event and return its key. No event is ever rewritten."""
+        key = event_key(event)
+        self.store.put(key, event_to_json(event))
+        return key
+
+    def keys(self, since: datetime | None = None) -> Iterator[str]:
+        """Yield the keys of events and compacted days, or of the loose events written since an hour."""
+        if since is None:
+            prefixes, first = ["journal/"], ""
+        else:
+            day = since.astimezone(timezone.utc).date()
+            last = datetime.now(timezone.utc).date() + timedelta(days=1)  # a writer's clock may be ahead
+            days = [day + timedelta(days=each) for each in range((last - day).days + 1)]
+            prefixes, first = (
+                [f"journal/{each.isoformat()}T" for each in days],
+                f"journal/{format_time(since)[:13]}",
+            )
+        for prefix in prefixes:
+            for found in self.store.list(prefix):
+                if found.key >= first and (_LOOSE.fullmatch(found.key) or _DAY.fullmatch(found.key)):
+                    yield found.key
+
+    def read(self, keys: Iterable[str]) -> Iterator[tuple[str, Event]]:
+        """Yield the events under these keys, each with its key; a compacted day has many.
+
+        Those that are damaged or of a newer format are passed over with a warning, those that have
+        vanished without.
+        """
+        problems = 0
+        for key, found in self._load(keys):
+            for each in found:
+                if isinstance(each, Event):
+                    yield key, each
+                    continue
+                problems += 1
+                if problems <= TOLD:
+                    log.warning("%s is passed over. %s", key, each)
+        if problems > TOLD:
+            log.warning("%d more events are passed over.", problems - TOLD)
+
+    def events(self) -> Iterator[Event]:
+        """Yield every event, in any order; one that is being compacted perhaps twice."""
+        yield from self._complete(list(self.keys()))
+
+    def current(self, recording_prefix: str = "") -> list[Event]:
+        """Return the events that count, as `merge` does, reading as few as possible.
+
+        A running event need not be read where there is a final one, nor either where there is a
+        deleted one. `recording_prefix` limits it to recordings whose id begins so.
+        """
+        groups: dict[str, list[tuple[int, str]]] = {}
+        best: list[str] = []
+        for key in self.keys():
+            match = _LOOSE.fullmatch(key)
+            if match is None:
+                best.append(key)
+            elif match["recording"].startswith(recording_prefix):
+                order = _ORDER[EventKind(match["kind"])]
+                groups.setdefault(match["recording"], []).append((order, key))
+        spare: dict[str, list[str]] = {}
+        for name, group in groups.items():
+            highest = max(order for order, _ in group)
+            best += [key for order, key in group if order == highest]
+            spare[name] = [key for order, key in group if order < highest]
+        events = list(self._complete(best))
+        readable = {escape(event.recording.id, 64) for event in events}
+        unread = [key for name, keys in spare.items() if name not in readable for key in keys]
+        events += [event for _, event in self.read(unread)]
+        return merge(event for event in events if event.recording.id.startswith(recording_prefix))
+
+    def _complete(self, keys: Sequence[str]) -> Iterator[Event]:
+        """Read keys that were listed, and the days into which some were compacted since."""
+        seen = set()
+        for key, event in self.read(keys):
+            seen.add(key)
+            yield event
+        if seen.issuperset(keys):
+            return
+        days = [each.key for each in self.store.list(DAYS) if _DAY.fullmatch(each.key)]
+        for _, event in self.read(key for key in days if key not in seen):
+            yield event
+
+    def _load(self, keys: Iterable[str]) -> Iterator[tuple[str, list[Event | FormatError]]]:
+        if self.store.concurrency <= 1:
+            yield from ((key, self._found(key)) for key in keys)
+            return
+        keys = list(keys)
+        with ThreadPoolExecutor(min(self.store.concurrency, max(1, len(keys)))) as pool:
+            for start in range(0, len(keys), BATCH):
+                batch = keys[start : start + BATCH]
+                yield from zip(batch, pool.map(self._found, batch), strict=True)
+
+    def _found(self, key: str) -> list[Event | FormatError]:
+        """Return the events under a key, and what is wrong with others."""
+        try:
+            with self.store.open(key) as stream:
+                return (
+                    _events_of_day(stream) if key.startswith(DAYS) else [_event(stream.read(EVENT_BYTES + 1))]
+                )
+        except NotFoundError:
+            return []
+
+
+def _events_of_day(stream: BinaryIO) -> list[Event | FormatError]:
+    found: list[Event | FormatError] = []
+    lines = io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(stream))
+    left = DAY_BYTES
+    try:
+        while line := lines.readline(EVENT_BYTES + 1):
+            left -= len(line)
+            if left < 0:
+                raise FormatError(f"It is damaged (a day of more than {DAY_BYTES} bytes).")
+            if line.strip():
+                found.append(_event(line))
+    except zstandard.ZstdError as error:
+        found.append(FormatError(f"It is damaged ({error})."))
+    except FormatError as error:
+        found.append(error)
+    return found
+
+
+def _event(data: bytes) -> Event | FormatError:
+    if len(data) > EVENT_BYTES:
+        return FormatError(f"It is damaged (an event of more than {EVENT_BYTES} bytes).")
+    try:
+        return event_from_json(data)
+    except FormatError as error:
+        return error
