@@ -67,7 +67,7 @@ class Subject:
     """What is profiled: a kind (`script`, `task`, …) and its named parts, in order."""
 
     kind: str = field(validator=_valid_kind)
-    names: Mapping[str, str] = field(factory=dict, converter=dict)
+    names: Mapping[str, str] = field(factory=dict, converter=dict[str, str])
 
     def __str__(self) -> str:
         return " / ".join(value for value in self.names.values() if value) or self.kind
