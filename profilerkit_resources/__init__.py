@@ -1,0 +1,1 @@
+"""Record memory, CPU, I/O and threads of a process tree from outside; a backend of profilerkit."""
