@@ -46,7 +46,7 @@ class Profile:
 
     def __enter__(self) -> Session:
         """Start a recording and return it; its `id` is known at once."""
-        session = self._session(self._name or _program_name()).__enter__()
+        session = self._session(_program_name() if self._name is None else self._name).__enter__()
         self._running.setdefault(_thread.get_ident(), []).append(session)
         return session
 
@@ -82,7 +82,7 @@ class Profile:
         return Session(plan)
 
     def _recorded(self, function: Callable[..., Any]) -> Session:
-        return self._session(self._name or function.__qualname__)
+        return self._session(function.__qualname__ if self._name is None else self._name)
 
     def _wrap(self, function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
@@ -148,7 +148,10 @@ def profile(
     when a profiler cannot run here. After that nothing that fails in a profiler reaches the program.
     """
     if len(profilers) == 1 and callable(profilers[0]):
-        raise UsageError("profile() takes names of profilers.", 'Write @profilerkit.profile("cpu") or @profilerkit.profile().')
+        raise UsageError(
+            "profile() takes names of profilers.",
+            'Write @profilerkit.profile("cpu") or @profilerkit.profile().',
+        )
     return Profile(profilers, name, labels or {}, options or {}, settings)
 
 

@@ -46,13 +46,13 @@ def assemble(folder: Path) -> Recording:
         raise FormatError(f"The spool {folder} is damaged ({error!r}).") from error
 
 
-def _recording(
-    folder: Path, session: dict[str, Any], watcher: dict[str, Any], revision: int
-) -> Recording:
+def _recording(folder: Path, session: dict[str, Any], watcher: dict[str, Any], revision: int) -> Recording:
     ended = session["phase"] == "ended"
     dead = not ended and (bool(watcher.get("died_at")) or spool.is_orphan(folder, session))
     captures = tuple(
-        _capture(folder, name, {**state, **watcher.get("profilers", {}).get(name, {})}, ended=ended, dead=dead)
+        _capture(
+            folder, name, {**state, **watcher.get("profilers", {}).get(name, {})}, ended=ended, dead=dead
+        )
         for name, state in session["profilers"].items()
     )
     last_change = datetime.fromtimestamp(spool.last_change(folder), timezone.utc)
@@ -70,7 +70,7 @@ def _recording(
         labels=session["labels"],
         parent_id=session.get("parent_id"),
         evidence=_evidence(session, watcher, dead=dead),
-        warnings=tuple([*session["warnings"], *watcher.get("warnings", [])]),
+        warnings=(*session["warnings"], *watcher.get("warnings", [])),
         environment={
             **session["environment"],
             "profilerkit": session["profilerkit"],
@@ -149,5 +149,9 @@ def _evidence(session: dict[str, Any], watcher: dict[str, Any], *, dead: bool) -
     elif status is not None:
         found.append(Evidence("exit", f"exit status {status}", {"exit_status": status}))
     if dead and not watcher.get("died_at"):
-        found.append(Evidence("silent_end", "found dead, with nobody to watch it: the process and its watcher are gone"))
+        found.append(
+            Evidence(
+                "silent_end", "found dead, with nobody to watch it: the process and its watcher are gone"
+            )
+        )
     return tuple(found)

@@ -22,7 +22,9 @@ def deadline(seconds: float) -> Iterator[None]:
     with the next bytecode. A C call that neither returns nor lets signals be handled is beyond reach.
     The program's own alarm and its handler are kept.
     """
-    guard = _Alarm if threading.current_thread() is threading.main_thread() and _alarm_is_free() else _AsyncRaise
+    guard = (
+        _Alarm if threading.current_thread() is threading.main_thread() and _alarm_is_free() else _AsyncRaise
+    )
     with guard(max(0.01, seconds)):
         yield
 

@@ -60,7 +60,7 @@ class Profiler(ABC):
         """
         return frozenset()
 
-    def check(self, target: Target) -> None:  # noqa: ARG002
+    def check(self, target: Target) -> None:
         """Raise UnavailableError, with the reason and the mend, when it cannot run here."""
 
     def prepare(self, target: Target) -> None:
@@ -89,7 +89,7 @@ class Profiler(ABC):
         return True
 
     @classmethod
-    def read(cls, capture: CaptureFiles) -> Reading:  # noqa: ARG003
+    def read(cls, capture: CaptureFiles) -> Reading:
         """Return the neutral content of a capture, in a process that never recorded.
 
         Raises CaptureError when it cannot be read; gives what there is of a partial one.

@@ -62,12 +62,16 @@ def _valid_kind(_subject: object, _attribute: object, kind: str) -> None:
         raise ValueError(f"a subject's kind is a short lower-case word, not {kind!r}")
 
 
+def _plain(names: Mapping[str, str]) -> dict[str, str]:
+    return dict(names)
+
+
 @frozen
 class Subject:
     """What is profiled: a kind (`script`, `task`, …) and its named parts, in order."""
 
     kind: str = field(validator=_valid_kind)
-    names: Mapping[str, str] = field(factory=dict, converter=dict[str, str])
+    names: Mapping[str, str] = field(factory=dict, converter=_plain)
 
     def __str__(self) -> str:
         return " / ".join(value for value in self.names.values() if value) or self.kind

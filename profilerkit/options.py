@@ -12,7 +12,16 @@ import attrs
 
 from profilerkit.errors import UsageError
 
-_WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+_WORDS = {
+    "true": True,
+    "yes": True,
+    "on": True,
+    "1": True,
+    "false": False,
+    "no": False,
+    "off": False,
+    "0": False,
+}
 
 
 def option_fields(plugin: type) -> dict[str, attrs.Attribute[Any]]:
@@ -59,7 +68,9 @@ def _construct(name: str, plugin: type, parsed: Mapping[str, Any]) -> None:
 def _convert(value: Any, kind: Any) -> Any:
     origin, arguments = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):
-        if value is None or (isinstance(value, str) and value.lower() in ("", "none") and type(None) in arguments):
+        if value is None or (
+            isinstance(value, str) and value.lower() in ("", "none") and type(None) in arguments
+        ):
             return None
         return _convert(value, next(each for each in arguments if each is not type(None)))
     if origin is Literal:
@@ -68,7 +79,9 @@ def _convert(value: Any, kind: Any) -> Any:
         return value
     if origin in (list, tuple):
         parts = value.split(",") if isinstance(value, str) else list(value)
-        return origin(_convert(each.strip() if isinstance(each, str) else each, arguments[0]) for each in parts)
+        return origin(
+            _convert(each.strip() if isinstance(each, str) else each, arguments[0]) for each in parts
+        )
     return _scalar(value, kind)
 
 

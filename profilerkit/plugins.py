@@ -37,13 +37,13 @@ class PluginInfo:
     title: str | None = None
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def entry_points(group: str) -> tuple[EntryPoint, ...]:
     """Return the entry points of a group, by name, without importing any of them."""
     from stevedore.named import NamedExtensionManager
 
     # An empty list of names keeps stevedore from importing every plugin.
-    manager = NamedExtensionManager(group, names=[], on_missing_entrypoints_callback=None)
+    manager: Any = NamedExtensionManager(group, names=[], on_missing_entrypoints_callback=None)
     return tuple(sorted(set(manager.list_entry_points()), key=lambda each: (each.name, each.value)))
 
 
@@ -60,10 +60,13 @@ def entry(group: str, name: str) -> str:
     found = sorted({each.value for each in entry_points(group) if each.name == name})
     noun = _NOUNS.get(group, "plugin")
     if not found:
-        raise UsageError(f"No {noun} named {name!r} is installed (installed: {', '.join(names(group)) or 'none'}).")
+        raise UsageError(
+            f"No {noun} named {name!r} is installed (installed: {', '.join(names(group)) or 'none'})."
+        )
     if len(found) > 1:
         raise UsageError(
-            f"Two distributions provide a {noun} named {name!r} ({', '.join(found)}).", "Uninstall one of them."
+            f"Two distributions provide a {noun} named {name!r} ({', '.join(found)}).",
+            "Uninstall one of them.",
         )
     return found[0]
 
@@ -81,16 +84,19 @@ def load_entry(value: str, what: str = "The plugin") -> Any:
     module, _, attribute = value.partition(":")
     try:
         return functools.reduce(getattr, attribute.split("."), import_module(module))
-    except Exception as error:  # noqa: BLE001 - a plugin may fail in any way, and harms no other
+    except Exception as error:
         raise UnavailableError(
-            f"{what} cannot be imported ({type(error).__name__}: {error}).", "Reinstall or remove its distribution."
+            f"{what} cannot be imported ({type(error).__name__}: {error}).",
+            "Reinstall or remove its distribution.",
         ) from error
 
 
 def describe(group: str) -> list[PluginInfo]:
     """Import every plugin of a group and return what is known of each; a broken one harms no other."""
     origins = _origins(group)
-    doubles = {name for name, count in Counter(each.name for each in entry_points(group)).items() if count > 1}
+    doubles = {
+        name for name, count in Counter(each.name for each in entry_points(group)).items() if count > 1
+    }
     found = []
     for each in entry_points(group):
         distribution, version = origins.get((each.name, each.value), (None, None))
@@ -135,7 +141,7 @@ def _check(profiler_class: Any) -> None:
         profiler_class().check(target)
     except UnavailableError:
         raise
-    except Exception as error:  # noqa: BLE001 - a plugin may fail in any way, and harms no other
+    except Exception as error:
         raise UnavailableError(f"Its check failed ({type(error).__name__}: {error}).") from error
 
 

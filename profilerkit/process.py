@@ -89,7 +89,7 @@ def other_program(process: dict[str, Any]) -> bool:
 
 
 def open_pidfd(pid: int) -> int | None:
-    """Return a descriptor that refers to the process itself, however its id is reused; None if there is none."""
+    """Return a descriptor of the process itself, however its id is reused; None if there is none."""
     try:
         return os.pidfd_open(pid)
     except (OSError, AttributeError):
@@ -165,8 +165,8 @@ def oom_kills(cgroup: str | None) -> dict[str, int]:
 
 
 def _counter(text: str, name: str) -> dict[str, int]:
-    lines = (line.split() for line in text.splitlines() if line.startswith("oom_kill "))
-    return {name: int(value) for _, value in lines}
+    counts = [int(line.split()[1]) for line in text.splitlines() if line.startswith("oom_kill ")]
+    return {name: counts[0]} if counts else {}
 
 
 def memory_share(cgroup: str | None) -> float | None:

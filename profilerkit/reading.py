@@ -17,6 +17,9 @@ OWN = "own"
 UNKNOWN_ROOT = ""
 """The label of files under no known root; their path stays as it was."""
 
+CODE_OF_COMMAND = "<string>"
+"""The file name that Python gives to `-c CODE`."""
+
 
 @frozen
 class Frame:
@@ -30,7 +33,8 @@ class Frame:
     @property
     def is_own(self) -> bool:
         """Tell whether this is the user's code, not a package, the standard library or native code."""
-        return self.root.startswith(OWN) or (self.root == UNKNOWN_ROOT and self.path.startswith("/"))
+        unknown = self.root == UNKNOWN_ROOT
+        return self.root.startswith(OWN) or (unknown and self.path.startswith(("/", CODE_OF_COMMAND)))
 
 
 @frozen

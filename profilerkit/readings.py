@@ -50,9 +50,7 @@ def reading_name(capture: Capture, revision: int) -> str:
     return f"{__version__}-{revision}"
 
 
-def merged_summary(
-    usage: dict[str, float | None], readings: dict[str, Reading]
-) -> dict[str, float | None]:
+def merged_summary(usage: dict[str, float | None], readings: dict[str, Reading]) -> dict[str, float | None]:
     """Return a recording's summary numbers.
 
     Where several profilers give the same number the one that knows best wins: `resources` sees the

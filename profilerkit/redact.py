@@ -49,7 +49,8 @@ _NAMED_USER = _words("ssh sftp ftp scp rsync smb hdfs abfs abfss wasb wasbs")
 
 # Patterns are strings: `re` compiles them on first use, and most programs need few of them.
 _WORD = r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+"
-_PLAIN = r"[A-Za-z][A-Za-z_.-]{0,11}|[A-Za-z_.]+\(.*|[0-9][0-9._,]{0,8}"
+_PLAIN = r"[A-Za-z][A-Za-z_.-]{0,11}|[0-9][0-9._,]{0,8}"
+_PLAIN_IN_TEXT = rf"(?:{_PLAIN})(?=[\s,;&)\]}}\"'`]|\Z)|[A-Za-z_.]+\("
 _FLAG = r"-{1,2}([A-Za-z][\w.-]*)"
 _ASSIGNED = r"(?s)(-{0,2}([A-Za-z_][\w.-]*)=)(.*)"
 _USER = r"(?s)([^\s:/]+):(?![0-9]+$|//).+"
@@ -58,7 +59,8 @@ _NAMED = (
     r"(?P<sep>\\?[\"']?\]?[ \t]{0,3}(?:=>|:=|[=!]?=|:)[ \t]{0,3}|(?(dash)[ \t]+(?!-)|(?!)))"
 )
 _VALUE = (
-    r"(?s)\\([\"']).*?(?:\\\1|\Z)"  # quoted inside a quoted text
+    r"(?s)\*{3}(?=[\s,;&)\]}\"'`]|\Z)"
+    r"|\\([\"']).*?(?:\\\1|\Z)"  # quoted inside a quoted text
     r"|[rbfuRBFU]{0,2}(?:\"\"\".*?(?:\"\"\"|\Z)|'''.*?(?:'''|\Z)"
     r"|\"(?:[^\"\\]|\\.)*(?:\"|\\?\Z)|'(?:[^'\\]|\\.)*(?:'|\\?\Z))"
     r"|[^\s&;\"'`]+"
@@ -168,15 +170,16 @@ def _hidden(value: str, weight: int) -> str:
 
 def _without_named(text: str) -> str:
     """Return a text without the values that follow a secret name."""
-    if not any(mark in text for mark in ("=", ":", " -", "\t-")) and not text.startswith("-"):
+    if not any(mark in text for mark in "=:-"):
         return text
     named, pieces, done, position = re.compile(_NAMED), [], 0, 0
     while match := named.search(text, position):
         position = match.end()
         weight = _weight(match["name"])
-        if weight == NO:
-            continue
         header = match["name"].lower().rpartition("-")[2] in _HEADERS
+        plain = weight == MAYBE and not header and re.compile(_PLAIN_IN_TEXT).match(text, position)
+        if weight == NO or plain:
+            continue
         value = re.compile(_HEADER_VALUE if header else _VALUE).match(text, position)
         if value is None:
             continue

@@ -85,7 +85,9 @@ class StoreShelf:
         """Copy a kept report."""
         try:
             with (
-                self._archive.open_report(self._event.key, capture.profiler, self._place(options_hash), filename) as kept,
+                self._archive.open_report(
+                    self._event.key, capture.profiler, self._place(options_hash), filename
+                ) as kept,
                 target.open("wb") as copy,
             ):
                 shutil.copyfileobj(kept, copy)
@@ -95,7 +97,9 @@ class StoreShelf:
 
     def put_report(self, capture: Capture, options_hash: str, filename: str, source: Path) -> None:
         """Keep a report beside the capture."""
-        self._archive.put_report(self._event.key, capture.profiler, self._place(options_hash), filename, source)
+        self._archive.put_report(
+            self._event.key, capture.profiler, self._place(options_hash), filename, source
+        )
 
     def _place(self, options_hash: str) -> str:
         return f"{self.recording.revision}-{__version__}-{options_hash}"

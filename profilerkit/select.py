@@ -47,7 +47,8 @@ def choose(
         for claim in sorted(profiler.claims() - {"descriptors"}):
             if claim in claimed:
                 raise UsageError(
-                    f"{claimed[claim]} and {name} cannot record together: both need {claim}.", "Choose one of them."
+                    f"{claimed[claim]} and {name} cannot record together: both need {claim}.",
+                    "Choose one of them.",
                 )
             claimed[claim] = name
         choices.append(
@@ -62,7 +63,9 @@ def choose(
                 "required": required,
             }
         )
-    unknown = sorted(set(options) - {each["name"] for each in choices} - set(plugins.names(plugins.PROFILERS)))
+    unknown = sorted(
+        set(options) - {each["name"] for each in choices} - set(plugins.names(plugins.PROFILERS))
+    )
     if unknown:
         plugins.entry(plugins.PROFILERS, unknown[0])  # says what is installed
     return choices

@@ -312,7 +312,9 @@ class Session:
     def _before_exec(self) -> None:
         if os.getpid() != self._state["process"]["pid"]:
             return
-        self._warn("the program executed another program in its place (os.exec…): profilers inside it end there")
+        self._warn(
+            "the program executed another program in its place (os.exec…): profilers inside it end there"
+        )
         for name in reversed(list(self._live)):
             self._stop_early(name, "the program executed another program (os.exec…), which ended the capture")
 
@@ -408,8 +410,8 @@ class Session:
         try:
             yield
         finally:
-            self._state["overhead"].setdefault("profilers", {}).setdefault(name, {})[phase] = self._cost_since(
-                began
+            self._state["overhead"].setdefault("profilers", {}).setdefault(name, {})[phase] = (
+                self._cost_since(began)
             )
 
     @staticmethod

@@ -43,12 +43,17 @@ def _seconds(value: str | float) -> float:
 class Settings:
     """What a person can set once for all recordings."""
 
-    store: str = field(default="", converter=str, metadata={"help": "Where recordings live: a folder or any fsspec URL."})
+    store: str = field(
+        default="", converter=str, metadata={"help": "Where recordings live: a folder or any fsspec URL."}
+    )
     storage_options: Mapping[str, Any] = field(
-        factory=dict, metadata={"help": "Arguments of the store's filesystem, as fsspec takes them (a table)."}
+        factory=dict,
+        metadata={"help": "Arguments of the store's filesystem, as fsspec takes them (a table)."},
     )
     spool: str = field(
-        default="", converter=str, metadata={"help": "The local folder of recordings until they are uploaded."}
+        default="",
+        converter=str,
+        metadata={"help": "The local folder of recordings until they are uploaded."},
     )
     profilers: tuple[str, ...] = field(
         default=DEFAULT_PROFILERS, converter=parse_names, metadata={"help": "Which profilers take part."}
@@ -57,16 +62,24 @@ class Settings:
         factory=dict, metadata={"help": "Options of profilers: a table for each, by name."}
     )
     checkpoint_interval: float = field(
-        default=60.0, converter=_seconds, metadata={"help": "Seconds between checkpoints of a long recording."}
+        default=60.0,
+        converter=_seconds,
+        metadata={"help": "Seconds between checkpoints of a long recording."},
     )
     upload_timeout: float = field(
-        default=0.0, converter=_seconds, metadata={"help": "Seconds that a program waits for the upload at its end."}
+        default=0.0,
+        converter=_seconds,
+        metadata={"help": "Seconds that a program waits for the upload at its end."},
     )
     max_capture_bytes: int = field(
-        default=2 << 30, converter=parse_size, metadata={"help": "A profiler whose capture grows over this stops."}
+        default=2 << 30,
+        converter=parse_size,
+        metadata={"help": "A profiler whose capture grows over this stops."},
     )
     min_free_disk: int = field(
-        default=1 << 30, converter=parse_size, metadata={"help": "Profilers stop when the spool's disk has less free."}
+        default=1 << 30,
+        converter=parse_size,
+        metadata={"help": "Profilers stop when the spool's disk has less free."},
     )
 
     @property
@@ -124,7 +137,10 @@ def find_pyproject(folder: Path | None = None) -> Path | None:
         start = folder or Path.cwd()
     except OSError:  # the working folder is gone
         return None
-    return next((each / "pyproject.toml" for each in (start, *start.parents) if (each / "pyproject.toml").is_file()), None)
+    return next(
+        (each / "pyproject.toml" for each in (start, *start.parents) if (each / "pyproject.toml").is_file()),
+        None,
+    )
 
 
 def read_table(path: Path) -> dict[str, Any]:

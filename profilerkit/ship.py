@@ -27,9 +27,10 @@ from profilerkit.archive import Archive
 from profilerkit.assemble import assemble
 from profilerkit.errors import CaptureError, FormatError, ProfilerKitError, StoreError
 from profilerkit.keys import recording_key
+from profilerkit.limits import Limits
 from profilerkit.model import Capture, CaptureFile, EventKind, Recording, Status
 from profilerkit.reading import Reading
-from profilerkit.readings import Limits, make_reading, merged_summary, reading_name
+from profilerkit.readings import make_reading, merged_summary, reading_name
 
 MIB = 1 << 20
 READ_AT_MOST_BYTES = 32 * MIB

@@ -101,7 +101,14 @@ def start_ship(
 
 def environment() -> dict[str, str]:
     """Return our environment without what makes Python programs measure, trace or print more."""
-    unwanted = ("COVERAGE_", "PYTHONPROFILE", "PYTHONTRACEMALLOC", "PYTHONWARNINGS", "PYTHONINSPECT", "PYTHONDEVMODE")
+    unwanted = (
+        "COVERAGE_",
+        "PYTHONPROFILE",
+        "PYTHONTRACEMALLOC",
+        "PYTHONWARNINGS",
+        "PYTHONINSPECT",
+        "PYTHONDEVMODE",
+    )
     return {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
 
 

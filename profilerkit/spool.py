@@ -193,7 +193,12 @@ def is_orphan(spool: Path, session: dict[str, Any], silent_seconds: float = 24 *
 def last_change(spool: Path) -> float:
     """Return when anything in the spool was last written, in seconds since the epoch."""
     times = [0.0]
-    for path in (spool, spool / SESSION, spool / WATCHER, *(path for path, _ in capture_files(spool / CAPTURES))):
+    for path in (
+        spool,
+        spool / SESSION,
+        spool / WATCHER,
+        *(path for path, _ in capture_files(spool / CAPTURES)),
+    ):
         with contextlib.suppress(OSError):
             times.append(os.lstat(path).st_mtime)
     return max(times)

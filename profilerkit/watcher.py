@@ -177,9 +177,7 @@ class Watcher:
         free = free_bytes(self.spool)
         if free is not None and free < int(self.settings["min_free_disk"]):
             for name in sizes:
-                self.stop_at_limit(
-                    name, f"the disk of the spool has {free} bytes free, under min_free_disk"
-                )
+                self.stop_at_limit(name, f"the disk of the spool has {free} bytes free, under min_free_disk")
 
     def names(self) -> list[str]:
         """Return the names of all profilers that have a capture here."""
@@ -320,7 +318,10 @@ class Watcher:
 def death(status: int | None) -> tuple[str, str]:
     """Return the kind and the words for how a process ended without saying goodbye."""
     if status is None:
-        return "silent_end", "it ended without goodbye: killed, or by os._exit (the exit status is unknown here)"
+        return (
+            "silent_end",
+            "it ended without goodbye: killed, or by os._exit (the exit status is unknown here)",
+        )
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
         try:
@@ -328,7 +329,10 @@ def death(status: int | None) -> tuple[str, str]:
         except ValueError:
             name = f"signal {number}"
         return "signal", f"ended by {name}"
-    return "silent_end", f"ended without goodbye (os._exit, or another program), exit status {os.WEXITSTATUS(status)}"
+    return (
+        "silent_end",
+        f"ended without goodbye (os._exit, or another program), exit status {os.WEXITSTATUS(status)}",
+    )
 
 
 def now() -> str:

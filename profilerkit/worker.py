@@ -43,7 +43,8 @@ def _answer(question: dict[str, Any]) -> dict[str, Any]:
     except OSError as error:
         return {"error": f"{error.strerror or error} ({type(error).__name__})."}
     except Exception as error:  # noqa: BLE001 - a plugin's mistake is an answer too
-        return {"error": f"{question['entry']} failed: {type(error).__name__}: {' '.join(str(error).split())[:300]}"}
+        words = " ".join(str(error).split())[:300]
+        return {"error": f"{question['entry']} failed: {type(error).__name__}: {words}"}
 
 
 def _limit(limits: dict[str, float]) -> None:
@@ -65,7 +66,9 @@ def _load(entry: str) -> Any:
     try:
         return getattr(import_module(module), name)
     except (ImportError, AttributeError) as error:
-        raise CaptureError(f"{entry} is not installed here ({error}).", "Install the plugin that recorded it.") from error
+        raise CaptureError(
+            f"{entry} is not installed here ({error}).", "Install the plugin that recorded it."
+        ) from error
 
 
 def _read(question: dict[str, Any]) -> dict[str, Any]:

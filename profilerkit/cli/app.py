@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
-import rich_click as click
+import click
+import rich_click
 
 from profilerkit._version import __version__
 from profilerkit.errors import ProfilerKitError, UsageError
@@ -19,7 +20,7 @@ COMMANDS = ("run", "list", "show", "report", "plugins", "recover", "completion")
 SHARED = ("store", "quiet", "verbose")
 
 
-class Commands(click.RichGroup):
+class Commands(rich_click.RichGroup):
     """Our commands by module name, then those that plugins add."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -41,7 +42,7 @@ class Commands(click.RichGroup):
         return None
 
 
-@click.group(
+@rich_click.group(
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "PROFILERKIT"},
 )
@@ -65,7 +66,9 @@ def run(arguments: Sequence[str]) -> int:
         print(error.format_message(), file=sys.stderr)  # noqa: T201 - the help itself
         return 2
     except click.ClickException as error:
-        command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "profilerkit"
+        command = (
+            error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "profilerkit"
+        )
         say(f"{error.format_message().rstrip('.')}. See: {command} --help")
         return error.exit_code
     except click.Abort:

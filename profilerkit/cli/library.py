@@ -18,8 +18,8 @@ from profilerkit.model import Capture, Event, Recording, Status
 from profilerkit.reading import Reading
 from profilerkit.render import Shelf, StoreShelf
 from profilerkit.settings import Settings
-from profilerkit.storeurl import store_fingerprint
 from profilerkit.stores import open_store
+from profilerkit.storeurl import store_fingerprint
 
 log = logging.getLogger("profilerkit.cli")
 
@@ -73,10 +73,14 @@ class Library:
         wanted = reference.lower()
         fitting = [each for each in entries if wanted and each.recording.id.startswith(wanted)]
         if not fitting:
-            raise NotFoundError(f"There is no recording {reference!r} here.", "See which there are: profilerkit list")
+            raise NotFoundError(
+                f"There is no recording {reference!r} here.", "See which there are: profilerkit list"
+            )
         if len(fitting) > 1:
             some = ", ".join(each.recording.id for each in fitting[:3])
-            raise UsageError(f"{reference!r} fits {len(fitting)} recordings ({some}, …).", "Give more of the id.")
+            raise UsageError(
+                f"{reference!r} fits {len(fitting)} recordings ({some}, …).", "Give more of the id."
+            )
         return fitting[0]
 
     def shelf(self, entry: Entry) -> Shelf:

@@ -19,8 +19,12 @@ STATUSES = ("running", "complete", "partial", "interrupted")
 @click.option("--name", metavar="GLOB", help="Only those of which a name fits, such as 'etl*'.")
 @click.option("--kind", metavar="K", help="Only subjects of this kind, such as script.")
 @click.option("--status", type=click.Choice(STATUSES), help="Only those in this state.")
-@click.option("--outcome", type=click.Choice([each.value for each in Outcome]), help="Only those that ended so.")
-@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, metavar="N", help="At most so many.")
+@click.option(
+    "--outcome", type=click.Choice([each.value for each in Outcome]), help="Only those that ended so."
+)
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=50, show_default=True, metavar="N", help="At most so many."
+)
 @json_option
 @common
 def command(
@@ -70,7 +74,9 @@ def _print(found: Sequence[Recording], all_found: int, all_there: int, settings:
         if all_there:
             out.print(f"None of the {all_there} recordings fits.", markup=False)
         else:
-            out.print(f"There is no recording in {label} yet. Record one: profilerkit run script.py", markup=False)
+            out.print(
+                f"There is no recording in {label} yet. Record one: profilerkit run script.py", markup=False
+            )
         return
     out.print(recordings_table(found))
     if all_found > len(found):

@@ -33,9 +33,8 @@ def command(as_json: bool, settings: Settings, quiet: bool, verbose: bool) -> No
         rows_of_group = [each for each in found if each.group == group]
         if not rows_of_group:
             continue
-        table = plain_table(
-            ("NAME", "left"), ("WHAT", "left"), ("FROM", "left"), ("USABLE", "left"), title=group.partition(".")[2]
-        )
+        out.print(text(group.partition(".")[2], "bold"))
+        table = plain_table(("NAME", "left"), ("WHAT", "left"), ("FROM", "left"), ("USABLE", "left"))
         for each in rows_of_group:
             origin = f"{each.distribution} {each.version}" if each.distribution else "?"
             usable = text("yes", "green") if each.usable else text("no", "red")

@@ -17,7 +17,7 @@ from profilerkit.settings import Settings
 @json_option
 @common
 def command(as_json: bool, settings: Settings, quiet: bool, verbose: bool) -> None:
-    """Upload recordings that were left behind here: by a killed watcher, a reboot, or an unreachable store."""
+    """Upload recordings that a killed watcher, a reboot or an unreachable store left behind here."""
     from profilerkit.cli.progress import working
     from profilerkit.cli.views import list_json
 
@@ -68,7 +68,9 @@ def _left(folder: Any, fingerprint: str) -> list[dict[str, str]]:
         return [{"id": folder.name, "reason": "its spool is damaged; remove the folder by hand"}]
     if session["store"]["fingerprint"] != fingerprint:
         label = session["store"]["label"]
-        return [{"id": folder.name, "reason": f"it belongs to another store: profilerkit recover --store {label}"}]
+        return [
+            {"id": folder.name, "reason": f"it belongs to another store: profilerkit recover --store {label}"}
+        ]
     if spool.is_orphan(folder, session):
         state = spool.read_json(folder / spool.SHIP) or {}
         return [{"id": folder.name, "reason": str(state.get("error") or "it could not be shipped")}]

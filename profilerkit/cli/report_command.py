@@ -21,7 +21,9 @@ TEXT_TYPES = ("text/plain", "text/csv", "application/json", "text/html")
 @click.command()
 @recording_argument
 @click.argument("report", required=False)
-@click.option("-o", "--output", metavar="FILE", type=click.Path(path_type=Path), help="Write it to this file.")
+@click.option(
+    "-o", "--output", metavar="FILE", type=click.Path(path_type=Path), help="Write it to this file."
+)
 @click.option("--open", "open_it", is_flag=True, help="Open it with the program that this system has for it.")
 @common
 def command(
@@ -59,14 +61,18 @@ def _list(shelf: Shelf, quiet: bool) -> None:
     with working("Looking at the captures", quiet=quiet):
         reports = list_reports(shelf)
     if not reports:
-        raise ProfilerKitError("No report can be made of this recording.", "See why: profilerkit show " + shelf.recording.id)
+        raise ProfilerKitError(
+            "No report can be made of this recording.", "See why: profilerkit show " + shelf.recording.id
+        )
     table = plain_table(("REPORT", "left"), ("WHAT", "left"), ("FILE", "left"))
     for each in reports:
         table.add_row(text(each.name, "cyan"), text(each.title), text(each.filename, "dim"))
     console().print(table)
 
 
-def _deliver(info: ReportInfo, made: Path, shelf: Shelf, output: Path | None, open_it: bool, quiet: bool) -> None:
+def _deliver(
+    info: ReportInfo, made: Path, shelf: Shelf, output: Path | None, open_it: bool, quiet: bool
+) -> None:
     from profilerkit.cli.app import say
 
     if output is None and not open_it:
@@ -78,7 +84,9 @@ def _deliver(info: ReportInfo, made: Path, shelf: Shelf, output: Path | None, op
     try:
         shutil.copyfile(made, target)
     except OSError as error:
-        raise ProfilerKitError(f"{target} cannot be written ({error.strerror}).", "Choose another place with -o.") from None
+        raise ProfilerKitError(
+            f"{target} cannot be written ({error.strerror}).", "Choose another place with -o."
+        ) from None
     if not quiet:
         say(f"wrote {target}")
     if open_it:

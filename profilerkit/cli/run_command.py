@@ -29,9 +29,19 @@ from profilerkit.settings import Settings
     "-o", "--option", "options", multiple=True, metavar="NAME.OPTION=VALUE", envvar="PROFILERKIT_OPTIONS",
     help="An option of a profiler, such as memray.native=true.",
 )  # fmt: skip
-@click.option("--name", envvar="PROFILERKIT_NAME", metavar="N", help="What to call the recording. Default: the program's.")
 @click.option(
-    "--label", "labels", multiple=True, metavar="K=V", envvar="PROFILERKIT_LABELS", help="A label to find it by."
+    "--name",
+    envvar="PROFILERKIT_NAME",
+    metavar="N",
+    help="What to call the recording. Default: the program's.",
+)
+@click.option(
+    "--label",
+    "labels",
+    multiple=True,
+    metavar="K=V",
+    envvar="PROFILERKIT_LABELS",
+    help="A label to find it by.",
 )
 @click.option("-m", "module", metavar="MODULE", help="Run a module, as python -m does.")
 @click.option("-c", "code", metavar="CODE", help="Run this text as a program, as python -c does.")
@@ -66,14 +76,16 @@ def command(
         {"name": name if name is not None else _default_name(mode, target)},
         choices,
         settings,
-        labels=dict(_pair(each, "--label") for each in labels),
+        labels=dict(_label(each) for each in labels),
         argv=argv,
         own_folders=_own_folders(mode, target),
     )
     _become({**plan, "quiet": quiet}, mode, target, arguments)
 
 
-def _program(module: str | None, code: str | None, program: tuple[str, ...]) -> tuple[str, str, tuple[str, ...]]:
+def _program(
+    module: str | None, code: str | None, program: tuple[str, ...]
+) -> tuple[str, str, tuple[str, ...]]:
     if module is not None and code is not None:
         raise UsageError("-m and -c cannot go together.", "See: profilerkit run --help")
     if module is not None:
@@ -81,7 +93,9 @@ def _program(module: str | None, code: str | None, program: tuple[str, ...]) -> 
     if code is not None:
         return "code", code, program
     if not program:
-        raise UsageError("There is nothing to run.", "Name a script, or -m MODULE, or -c CODE. See: profilerkit run --help")
+        raise UsageError(
+            "There is nothing to run.", "Name a script, or -m MODULE, or -c CODE. See: profilerkit run --help"
+        )
     script, *arguments = program
     try:
         found = os.stat(script)
@@ -104,20 +118,24 @@ def _own_folders(mode: str, target: str) -> list[str]:
     return [os.getcwd()]
 
 
-def _pair(text: str, flag: str) -> tuple[str, str]:
+def _label(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not equals or not key:
-        raise UsageError(f"{flag} {text!r} is not of the form KEY=VALUE.", f"Write {flag} team=data.")
+        raise UsageError(f"--label {text!r} is not of the form KEY=VALUE.", "Write --label team=data.")
     return key, value
 
 
-def _merged_options(settings: Settings, given: Sequence[str], chosen: Sequence[str]) -> dict[str, dict[str, Any]]:
+def _merged_options(
+    settings: Settings, given: Sequence[str], chosen: Sequence[str]
+) -> dict[str, dict[str, Any]]:
     merged = {name: dict(values) for name, values in settings.options.items() if name in chosen}
     for text in given:
-        key, value = _pair(text, "-o")
-        name, dot, option = key.partition(".")
-        if not dot or not option:
-            raise UsageError(f"-o {text!r} is not of the form NAME.OPTION=VALUE.", "Write -o memray.native=true.")
+        key, equals, value = text.partition("=")
+        name, _, option = key.partition(".")
+        if not equals or not option:
+            raise UsageError(
+                f"-o {text!r} is not of the form NAME.OPTION=VALUE.", "Write -o memray.native=true."
+            )
         if name not in chosen:
             raise UsageError(
                 f"-o {text!r} is for {name!r}, which does not take part (chosen: {', '.join(chosen)}).",

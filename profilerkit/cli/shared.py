@@ -16,8 +16,15 @@ F = TypeVar("F", bound=Callable[..., Any])
 def common(function: F) -> F:
     """Give a command the options that every command has, as `settings`, `quiet` and `verbose`."""
 
-    @click.option("--store", metavar="URL", envvar="PROFILERKIT_STORE", help="Where recordings live: a folder or any fsspec URL.")
-    @click.option("-q", "--quiet", is_flag=True, envvar="PROFILERKIT_QUIET", help="Say nothing but results and errors.")
+    @click.option(
+        "--store",
+        metavar="URL",
+        envvar="PROFILERKIT_STORE",
+        help="Where recordings live: a folder or any fsspec URL.",
+    )
+    @click.option(
+        "-q", "--quiet", is_flag=True, envvar="PROFILERKIT_QUIET", help="Say nothing but results and errors."
+    )
     @click.option("-v", "--verbose", is_flag=True, envvar="PROFILERKIT_VERBOSE", help="Say more.")
     @functools.wraps(function)
     def wrapped(*args: Any, store: str | None, quiet: bool, verbose: bool, **keywords: Any) -> Any:
@@ -49,4 +56,6 @@ def complete_profiler(_ctx: click.Context, _param: click.Parameter, incomplete: 
 
 
 recording_argument = click.argument("recording", metavar="RECORDING", shell_complete=complete_recording)
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON; its schema is in the reference.")
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON; its schema is in the reference."
+)

@@ -22,7 +22,7 @@ FIGURES = (
     ("container_peak_bytes", "container peak", "bytes"),
     ("container_limit_bytes", "container limit", "bytes"),
 )
-CHARTS = ("rss", "heap", "cpu")
+CHARTS = {"rss": "RSS", "heap": "Heap", "cpu": "CPU"}
 
 
 def tell(
@@ -35,18 +35,22 @@ def tell(
         out.print(text(line))
     out.print()
     out.print(_figures(recording))
-    for chart in _charts(recording, readings):
-        out.print()
-        out.print(chart)
+    for title, chart in _charts(recording, readings):
+        _section(out, title, chart)
     for name, reading in readings.items():
-        for table in _hot_tables(name, reading):
-            out.print()
-            out.print(table)
+        for title, table in _hot_tables(name, reading):
+            _section(out, title, table)
     _captures(out, recording, readings, errors)
     if verbose:
         _environment(out, recording)
     out.print()
     out.print(text(f"Reports: profilerkit report {recording.id}", "dim"))
+
+
+def _section(out: Console, title: str, table: Table) -> None:
+    out.print()
+    out.print(text(title, "bold"))
+    out.print(table)
 
 
 def _head(out: Console, recording: Recording) -> None:
@@ -66,13 +70,19 @@ def _head(out: Console, recording: Recording) -> None:
 def verdict(recording: Recording, readings: Mapping[str, Reading]) -> list[str]:
     """Return in plain words how it ended, and which line of own code was responsible for most."""
     lines = [_ending(recording)]
-    for name, unit, words in (("memray", "bytes", "held at the peak of the heap"), ("cpu", "seconds", "of CPU time")):
+    for name, unit, words in (
+        ("memray", "bytes", "held at the peak of the heap"),
+        ("cpu", "seconds", "of CPU time"),
+    ):
         reading = readings.get(name)
-        row = next(iter(own_hot(reading, limit=1)), None) if reading is not None and _has_hot(reading) else None
+        row = (
+            next(iter(own_hot(reading, limit=1)), None) if reading is not None and _has_hot(reading) else None
+        )
         if row is not None and reading is not None and row.self_value > 0:
             share = format_share(row.self_value, whole(reading))
             lines.append(
-                f"{format_value(row.self_value, unit)} ({share}) {words} by {row.function}, {row.file}:{row.line}"
+                f"{format_value(row.self_value, unit)} ({share}) {words} by {row.function}, "
+                f"{row.file}:{row.line}"
             )
     return lines
 
@@ -91,16 +101,16 @@ def _ending(recording: Recording) -> str:
 
 def _figures(recording: Recording) -> Table:
     table = plain_table(("", "left"), ("", "right"))
-    table.show_header = False
     table.add_row(text("duration", "dim"), text(format_value(recording.duration_seconds, "seconds")))
+    limited = recording.summary.get("container_limit_bytes") is not None
     for key, words, unit in FIGURES:
         value = recording.summary.get(key)
-        if value is not None:
+        if value is not None and (limited or not key.startswith("container")):
             table.add_row(text(words, "dim"), text(format_value(value, unit), "bold"))
     return table
 
 
-def _charts(recording: Recording, readings: Mapping[str, Reading]) -> list[Table]:
+def _charts(recording: Recording, readings: Mapping[str, Reading]) -> list[tuple[str, Table]]:
     found: dict[str, Timeline] = {}
     for name in sorted(readings, key=lambda each: each != "resources"):
         for timeline in readings[name].timelines:
@@ -109,23 +119,21 @@ def _charts(recording: Recording, readings: Mapping[str, Reading]) -> list[Table
     return [_chart(found[name], recording) for name in CHARTS if name in found]
 
 
-def _chart(timeline: Timeline, recording: Recording) -> Table:
+def _chart(timeline: Timeline, recording: Recording) -> tuple[str, Table]:
     end = max(recording.duration_seconds or 0.0, timeline.times_seconds[-1])
-    title = f"{timeline.name.upper() if timeline.name in ('rss', 'cpu') else timeline.name} over {format_value(end, 'seconds')}"
-    table = plain_table(("", "right"), ("", "left"), title=title)
-    table.show_header = False
+    table = plain_table(("", "right"), ("", "left"))
     rows = area_chart(timeline.times_seconds, timeline.values, width=CHART_WIDTH, height=4, end=end)
     for number, row in enumerate(rows):
         label = format_value(max(timeline.values), timeline.unit) if number == 0 else ""
         table.add_row(text("0" if number == len(rows) - 1 else label, "dim"), text(row, "cyan"))
-    return table
+    return f"{CHARTS[timeline.name]} over {format_value(end, 'seconds')}", table
 
 
 def _has_hot(reading: Reading) -> bool:
     return bool({"stacks", "functions"} & set(reading.contents))
 
 
-def _hot_tables(name: str, reading: Reading) -> list[Table]:
+def _hot_tables(name: str, reading: Reading) -> list[tuple[str, Table]]:
     if not _has_hot(reading):
         return []
     all_of_it = whole(reading)
@@ -133,14 +141,17 @@ def _hot_tables(name: str, reading: Reading) -> list[Table]:
     own = [row for row in own_hot(reading, limit=ROWS) if row.self_value > 0]
     tables = []
     if own:
-        tables.append(_hot_table(f"{name}: lines of your own code, {_words(metric.name)}", own, all_of_it, lines=True))
-    if verdict_needs_packages(own, all_of_it):
+        title = f"{name}: lines of your own code, {_words(metric.name)}, with what they call in packages"
+        tables.append((title, _hot_table(own, all_of_it)))
+    if _leaves_much_unexplained(own, all_of_it):
         everything = [row for row in hot(reading, limit=ROWS) if row.self_value > 0]
-        tables.append(_hot_table(f"{name}: all functions, {_words(metric.name)} of their own", everything, all_of_it))
+        tables.append(
+            (f"{name}: all functions, {_words(metric.name)} of their own", _hot_table(everything, all_of_it))
+        )
     return tables
 
 
-def verdict_needs_packages(own: list[HotRow], all_of_it: float) -> bool:
+def _leaves_much_unexplained(own: list[HotRow], all_of_it: float) -> bool:
     """Tell whether own code alone leaves more than a tenth unexplained."""
     return sum(row.self_value for row in own) < 0.9 * all_of_it
 
@@ -149,9 +160,8 @@ def _words(metric: str) -> str:
     return metric.replace("_", " ")
 
 
-def _hot_table(title: str, rows: list[HotRow], all_of_it: float, *, lines: bool = False) -> Table:
-    table = plain_table(("", "right"), ("", "right"), ("", "left"), ("", "left"), title=title)
-    table.show_header = False
+def _hot_table(rows: list[HotRow], all_of_it: float) -> Table:
+    table = plain_table(("", "right"), ("", "right"), ("", "left"), ("", "left"))
     for row in rows:
         table.add_row(
             text(format_value(row.self_value, row.unit), "bold"),

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -40,13 +39,11 @@ def console(*, stderr: bool = False) -> Console:
     return Console(stderr=stderr, width=width, soft_wrap=False, highlight=False, emoji=False)
 
 
-def plain_table(*columns: tuple[str, str], title: str | None = None) -> Table:
-    """Return an empty table of ours; each column is a heading and `left` or `right`."""
+def plain_table(*columns: tuple[str, str]) -> Table:
+    """Return an empty table of ours; each column is a heading and `left` or `right`; no headings, no head."""
     table = Table(
         box=None,
-        title=title,
-        title_justify="left",
-        title_style="bold",
+        show_header=any(heading for heading, _ in columns),
         pad_edge=False,
         padding=(0, 2, 0, 0),
         header_style="dim",
@@ -68,7 +65,8 @@ def recordings_table(found: Sequence[Recording]) -> Table:
     short = _short_ids([each.id for each in found])
     table = plain_table(
         ("ID", "left"), ("NAME", "left"), ("STATUS", "left"), ("OUTCOME", "left"), ("STARTED", "left"),
-        ("DURATION", "right"), ("PEAK RSS", "right"), ("PEAK HEAP", "right"), ("CPU", "right"), ("LABELS", "left"),
+        ("DURATION", "right"), ("PEAK RSS", "right"), ("PEAK HEAP", "right"), ("CPU", "right"),
+        ("LABELS", "left"),
     )  # fmt: skip
     for each in found:
         outcome = each.outcome
@@ -110,7 +108,9 @@ def _short_ids(ids: Sequence[str]) -> dict[str, str]:
 BLOCKS = " ▁▂▃▄▅▆▇█"
 
 
-def area_chart(times: Sequence[float], values: Sequence[float], *, width: int, height: int, end: float) -> list[str]:
+def area_chart(
+    times: Sequence[float], values: Sequence[float], *, width: int, height: int, end: float
+) -> list[str]:
     """Return the rows of a chart, top first: the highest value in each of `width` equal stretches of time.
 
     Stretches without a value take the one before.
@@ -129,8 +129,3 @@ def area_chart(times: Sequence[float], values: Sequence[float], *, width: int, h
     return [
         "".join(BLOCKS[min(8, max(0, each - 8 * row))] for each in eighths) for row in reversed(range(height))
     ]
-
-
-def marked(words: str) -> str:
-    """Return words that may stand in markup."""
-    return escape(printable(words))

@@ -41,7 +41,9 @@ def show_json(
     return {
         **list_json(recording),
         "captures": [_capture_json(each, readings, errors) for each in recording.captures],
-        "evidence": [{"kind": each.kind, "text": each.text, "data": dict(each.data)} for each in recording.evidence],
+        "evidence": [
+            {"kind": each.kind, "text": each.text, "data": dict(each.data)} for each in recording.evidence
+        ],
         "warnings": list(recording.warnings),
         "environment": dict(recording.environment),
         "hot": {name: hot_json(reading) for name, reading in readings.items() if _has_functions(reading)},
@@ -67,7 +69,9 @@ def _has_functions(reading: Reading) -> bool:
     return bool({"stacks", "functions"} & set(reading.contents))
 
 
-def _capture_json(capture: Capture, readings: Mapping[str, Reading], errors: Mapping[str, str]) -> dict[str, Any]:
+def _capture_json(
+    capture: Capture, readings: Mapping[str, Reading], errors: Mapping[str, str]
+) -> dict[str, Any]:
     reading = readings.get(capture.profiler)
     return {
         "profiler": capture.profiler,

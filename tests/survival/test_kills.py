@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
-from .conftest import PROGRAM, Lab, first_line, kill
+from tests.lab import Lab, first_line, kill
+
+from .conftest import PROGRAM
 
 ALL = ("-p", "resources", "-p", "memray")
 KILLS = int(os.environ.get("PROFILERKIT_TEST_KILLS", "10"))
@@ -110,11 +112,15 @@ def test_leaving_by_os_exit_is_no_kill(lab: Lab, code: int, outcome: str) -> Non
     assert "without goodbye" in shown["evidence"][0]["text"]
 
 
-@pytest.mark.skipif(os.geteuid() != 0 or not Path("/usr/bin/unshare").exists(), reason="needs root and unshare")
+@pytest.mark.skipif(
+    os.geteuid() != 0 or not Path("/usr/bin/unshare").exists(), reason="needs root and unshare"
+)
 @pytest.mark.slow
 def test_pid_1_of_a_container_outlives_its_killed_program(lab: Lab) -> None:
     """As PID 1 of a pid namespace, `run` stays as an init: it ships what its program left."""
-    text = "import os\nif os.getpid() == 1: raise SystemExit('the program is PID 1')\n" + PROGRAM.format(extra="")
+    text = "import os\nif os.getpid() == 1: raise SystemExit('the program is PID 1')\n" + PROGRAM.format(
+        extra=""
+    )
     script = lab.script(text)
     inside = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
     process = lab.start("-q", *ALL, script.name, prefix=inside)

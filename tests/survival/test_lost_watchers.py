@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import PROGRAM, Lab, first_line, kill
+from tests.lab import Lab, first_line, kill
+
+from .conftest import PROGRAM
 
 INSIDE = ("-p", "memray", "-p", "resources")
 
@@ -26,7 +28,9 @@ def kill_watcher(lab: Lab) -> None:
 
 def test_a_killed_watcher_changes_nothing_for_the_program(lab: Lab) -> None:
     """The session finds its watcher dead at the end and has another one ship."""
-    script = lab.script("import sys, time\nprint('ready', flush=True)\nsys.stdin.read()\nprint('end')\nsys.exit(4)")
+    script = lab.script(
+        "import sys, time\nprint('ready', flush=True)\nsys.stdin.read()\nprint('end')\nsys.exit(4)"
+    )
     process = lab.start("-q", *INSIDE, script.name, stdin=-1)
     assert first_line(process) == "ready\n"
     kill_watcher(lab)
