@@ -1,0 +1,84 @@
+# All set-up is done by the targets themselves; they need Python 3.10 or newer and make.
+#
+#   make demo PYTHON=python3.12     with another Python
+#   make test VENV=.envs/3.12       in another virtual environment
+#   make test PYTEST=-v             with more options of pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint quick slow bench accept core docs picture wheel constraints clean
+
+PYTHON ?= $(shell for each in python3 python3.13 python3.12 python3.11 python3.10 python; do \
+	"$$each" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo "$$each" && break; done)
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints/dev.txt
+EXAMPLES := examples/profilerkit-tracemalloc examples/profilerkit-sqlite-blob
+PYTEST ?=
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+demo: $(VENV)/.ready-to-run ## Record a small ETL, kill a second run of it, and show both
+	$(BIN)/python tools/demo.py
+
+test: lint quick ## Check style and types, then run all tests but the slow ones
+
+setup: $(VENV)/.ready-to-test ## Make the virtual environment and install everything for the tests
+
+lint: $(VENV)/.ready-to-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+quick: $(VENV)/.ready-to-test ## Run all tests but the slow ones
+	$(BIN)/pytest tests examples -m "not slow" $(PYTEST)
+
+slow: $(VENV)/.ready-to-test ## Run the slow tests: kills by the hundred, races by the minute
+	$(BIN)/pytest tests examples -m slow $(PYTEST)
+
+bench: $(VENV)/.ready-to-test ## Run every benchmark against its bar
+	$(BIN)/python tools/bench.py
+
+accept: $(VENV)/.ready-to-test ## Run what docs/acceptance.toml lists and print pass, miss or absent
+	$(BIN)/python tools/accept.py $(ACCEPT)
+
+docs: $(VENV)/.ready-for-docs ## Build the site into site/ with every link checked
+	$(BIN)/mkdocs build --strict --quiet
+
+picture: $(VENV)/.ready-to-run ## Draw docs/images/show.svg from a run that is killed
+	$(BIN)/python tools/picture.py docs/images/show.svg
+
+wheel: $(VENV)/.ready-to-test ## Build the wheel into dist/ and check what is in it
+	rm -rf dist
+	$(BIN)/python -m pip --disable-pip-version-check wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+	$(BIN)/python tools/check_wheel.py dist/*.whl
+
+core: wheel ## Test the core with its own dependencies alone
+	$(BIN)/python tools/core_alone.py dist/*.whl
+
+constraints: ## Resolve constraints/dev.txt again (needs uv)
+	uv pip compile pyproject.toml --universal --python-version 3.10 --extra all --extra dev --upgrade \
+		--no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet -o constraints/dev.txt
+
+clean: ## Remove what these targets made
+	rm -rf .venv .envs .demo dist build site .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+# -- what each virtual environment needs ---------------------------------------------------------------
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "No Python 3.10 or newer with venv was found. Name one: make PYTHON=/path/to/python"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.ready-to-run: pyproject.toml constraints/dev.txt | $(BIN)/python
+	$(PIP) hatchling editables
+	$(PIP) --no-build-isolation -e '.[memray,cpu]'
+	@touch $@
+
+$(VENV)/.ready-to-test: $(VENV)/.ready-to-run $(shell find $(wildcard $(EXAMPLES)) -name '*.py' -o -name pyproject.toml)
+	$(PIP) --no-build-isolation -e '.[memray,cpu,test]'
+	$(PIP) --no-build-isolation $(wildcard $(EXAMPLES))
+	@touch $@
+
+$(VENV)/.ready-for-docs: $(VENV)/.ready-to-run
+	$(PIP) --no-build-isolation -e '.[docs]'
+	@touch $@

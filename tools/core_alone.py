@@ -1,0 +1,77 @@
+"""Test the core with nothing but its own dependencies: the wheel installed, its sibling packages deleted.
+
+    python tools/core_alone.py dist/profilerkit-….whl
+
+It needs pip; pytest and hypothesis are installed besides what the core itself depends on.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import venv
+from pathlib import Path
+
+SIBLINGS = ("profilerkit_memray", "profilerkit_cpu", "profilerkit_resources")
+CORE_TESTS = ("stacks", "store", "testing")
+"""The folders of tests that need no backend of ours; single tests skip what is not installed."""
+IMPORT_ALL = """
+import importlib, pkgutil, profilerkit
+for each in pkgutil.walk_packages(profilerkit.__path__, "profilerkit."):
+    if not each.name.endswith((".__main__", ".watcher")):
+        importlib.import_module(each.name)
+"""
+
+
+def install(wheel: Path, folder: Path) -> Path:
+    """Make a virtual environment with the core alone and return its folder of programs."""
+    venv.create(folder, clear=True, with_pip=True)
+    programs = folder / ("Scripts" if sys.platform == "win32" else "bin")
+    pip = [programs / "python", "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    check(*pip, "-c", "constraints/dev.txt", wheel, "pytest", "hypothesis")
+    for name in SIBLINGS:
+        for package in folder.rglob(name):
+            shutil.rmtree(package)
+    return programs
+
+
+def check(*command: object, cwd: Path | None = None) -> bytes:
+    """Run a command and return what it printed; end everything when it fails."""
+    done = subprocess.run([str(each) for each in command], cwd=cwd, stdout=subprocess.PIPE, check=False)
+    if done.returncode:
+        print(done.stdout.decode("utf-8", "replace"))
+        raise SystemExit(f"failed: {' '.join(map(str, command))}")
+    return done.stdout
+
+
+def check_plugins(programs: Path, folder: Path) -> None:
+    """Check that the command lists what is there, and says of the siblings that they are not usable."""
+    rows = json.loads(check(programs / "profilerkit", "plugins", "--json", cwd=folder))
+    usable = {each["name"]: each["usable"] for each in rows}
+    wrong = [name for name in ("memray", "cpu", "resources") if usable[name]]
+    wrong += [name for name in ("hot", "speedscope", "timeline", "flamegraph-data") if not usable[name]]
+    if wrong:
+        raise SystemExit(f"profilerkit plugins is wrong about {', '.join(wrong)}")
+
+
+def main() -> int:
+    """Install, look, and run the tests."""
+    with tempfile.TemporaryDirectory(prefix="core-") as scratch:
+        folder = Path(scratch)
+        programs = install(Path(sys.argv[1]).absolute(), folder / "venv")
+        check(programs / "python", "-c", IMPORT_ALL, cwd=folder)
+        check_plugins(programs, folder)
+        # Tests run beside no package of ours, so that only what is installed can be imported.
+        shutil.copytree("tests", folder / "tests")
+        shutil.copy("pyproject.toml", folder)
+        tests = [f"tests/{each}" for each in CORE_TESTS]
+        return subprocess.run(
+            [programs / "pytest", *tests, "-m", "not slow"], cwd=folder, check=False
+        ).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,53 @@
+"""Show in a minute what profilerkit is for: record a small ETL, kill a second run of it, look at both."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+from recorded import ETL, answer, call, kill_in_the_middle, wait_until_shipped
+
+FOLDER = Path(".demo").absolute()
+KILL_AFTER_SECONDS = 1.0
+"""After the ETL has begun to transform: all its data is in memory then."""
+
+
+def main() -> int:
+    """Run the demo and return the exit code of the first command that fails."""
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    say(f"1. Record a small ETL. Everything is kept in {FOLDER.name}/.", f"run {ETL}")
+    if code := call(FOLDER, "run", ETL):
+        return code
+    wait_until_shipped(FOLDER)
+    say(
+        "2. Run it again, and kill it in the middle with SIGKILL, as the kernel does.",
+        f"run {ETL}",
+    )
+    kill_in_the_middle(FOLDER, step="transform", seconds=KILL_AFTER_SECONDS)
+    wait_until_shipped(FOLDER)
+    for words, arguments in (
+        ("3. Both are there.", ["list"]),
+        ("4. The first ended well.", ["show", oldest()]),
+        ("5. The second was killed: this is what was recorded until then.", ["show", "latest"]),
+    ):
+        say(words, " ".join(arguments))
+        if code := call(FOLDER, *arguments):
+            return code
+    print("\nLook further:")
+    print(f"$ .venv/bin/profilerkit report latest memray.flamegraph --open --store {FOLDER.name}/store")
+    return 0
+
+
+def oldest() -> str:
+    """Return the id of the first recording: ids sort by time."""
+    return str(min(each["id"] for each in answer(FOLDER, "list")))
+
+
+def say(words: str, command: str) -> None:
+    """Announce a command."""
+    print(f"\n── {words}\n$ profilerkit {command}\n", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
