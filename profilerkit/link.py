@@ -79,6 +79,7 @@ class WatcherLink:
             "python": sys.executable,
             "sys_path": plan["sys_path"],
             "recorded": self._recorded,
+            "inside": any(each["placement"] == "inside" for each in plan["profilers"]),
             "outside": [each for each in plan["profilers"] if each["placement"] == "outside"],
             "settings": plan["settings"],
         }

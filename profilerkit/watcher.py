@@ -77,7 +77,7 @@ class Watcher:
             self.start_outside(choice)
         self.write()
         while not self.ended():
-            self.wait(min(TICK_SECONDS, self.until_checkpoint()))
+            self.wait(TICK_SECONDS if self.asked_at else min(TICK_SECONDS, self.until_checkpoint()))
             if not self.ended():
                 self.tick()
         for name in list(self.outside):
@@ -153,7 +153,8 @@ class Watcher:
         passed = time.monotonic() - self.began
         self.next_checkpoint = passed + min(interval, max(FIRST_CHECKPOINT_SECONDS, passed))
         self.asked_at = time.monotonic()
-        if not self.link_open or not self.send({"do": "checkpoint"}):
+        inside = self.hello["inside"] and self.link_open
+        if not inside or not self.send({"do": "checkpoint"}):
             self.checkpointed()
 
     def checkpointed(self) -> None:
