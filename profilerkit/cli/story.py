@@ -111,11 +111,12 @@ def _figures(recording: Recording) -> Table:
 
 
 def _charts(recording: Recording, readings: Mapping[str, Reading]) -> list[tuple[str, Table]]:
+    """Return a chart of each of these, from the profiler that looked most often."""
     found: dict[str, Timeline] = {}
-    for name in sorted(readings, key=lambda each: each != "resources"):
-        for timeline in readings[name].timelines:
-            if timeline.name in CHARTS and len(timeline.values) > 1:
-                found.setdefault(timeline.name, timeline)
+    for timeline in (each for reading in readings.values() for each in reading.timelines):
+        best = found.get(timeline.name)
+        if timeline.name in CHARTS and len(timeline.values) > max(1, len(best.values) if best else 0):
+            found[timeline.name] = timeline
     return [_chart(found[name], recording) for name in CHARTS if name in found]
 
 
