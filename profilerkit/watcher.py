@@ -19,15 +19,13 @@ if __name__ == "__main__":
 
 import json
 import select
-import signal
 import socket
-import threading
 import time
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from profilerkit import process, spool
+from profilerkit import evidence, process, spool
+from profilerkit.outside import OutsideProfilers
 from profilerkit.shipping import Shipper
 
 TICK_SECONDS = 1.0
@@ -49,7 +47,7 @@ class Watcher:
         self.began = time.monotonic()
         self.goodbye = False
         self.link_open = True
-        self.outside: dict[str, Any] = {}
+        self.outside = OutsideProfilers(self.spool, self.recorded, self.warn)
         self.shipper = Shipper(hello)
         session = spool.read_json(self.spool / spool.SESSION) or {}
         self.cgroup = session.get("cgroup")
@@ -61,7 +59,7 @@ class Watcher:
             "exit_status": None,
             "evidence": [],
             "warnings": [],
-            "profilers": {},
+            "profilers": self.outside.states,
         }
         self.next_checkpoint = FIRST_CHECKPOINT_SECONDS
         self.asked_at: float | None = None
@@ -74,14 +72,13 @@ class Watcher:
     def run(self) -> None:
         """Watch until the process says goodbye or dies, then see the spool shipped."""
         for choice in self.hello["outside"]:
-            self.start_outside(choice)
+            self.outside.start(choice)
         self.write()
         while not self.ended():
             self.wait(TICK_SECONDS if self.asked_at else min(TICK_SECONDS, self.until_checkpoint()))
             if not self.ended():
                 self.tick()
-        for name in list(self.outside):
-            self.stop_outside(name)
+        self.outside.stop_all()
         if not self.goodbye:
             self.note_death()
         self.write()
@@ -131,7 +128,7 @@ class Watcher:
         self.keep_limits()
         if not self.crowded and (process.memory_share(self.cgroup) or 0.0) > 0.9:
             self.crowded = True
-            self.note_evidence("container_memory", "the container passed 90 % of its memory limit")
+            self.note(evidence.piece("container_memory", "the container passed 90 % of its memory limit"))
             self.next_checkpoint = 0.0
         if self.asked_at is not None:
             if time.monotonic() - self.asked_at > 5.0:
@@ -144,11 +141,7 @@ class Watcher:
 
     def checkpoint(self) -> None:
         """Have the profilers inside make their files readable; ship when they say that they have."""
-        for name, profiler in self.outside.items():
-            try:
-                profiler.checkpoint()
-            except Exception as error:  # noqa: BLE001 - one profiler never harms the others
-                self.warn(f"{name}: checkpoint failed: {type(error).__name__}: {error}")
+        self.outside.checkpoint()
         interval = float(self.settings["checkpoint_interval"])
         passed = time.monotonic() - self.began
         self.next_checkpoint = passed + min(interval, max(FIRST_CHECKPOINT_SECONDS, passed))
@@ -191,70 +184,10 @@ class Watcher:
         """Stop one profiler for good; the program and the others go on."""
         self.limited.add(name)
         if name in self.outside:
-            self.stop_outside(name)
-            self.state["profilers"][name] = {"status": "partial", "error": reason}
+            self.outside.stop(name, reason=reason)
             self.write()
         else:
             self.send({"do": "stop", "profiler": name, "reason": reason})
-
-    # -- profilers that run outside --------------------------------------------------------------
-
-    def start_outside(self, choice: dict[str, Any]) -> None:
-        """Start one profiler here; what fails is written down."""
-        name = choice["name"]
-        folder = spool.capture_folder(self.spool, name)
-        if folder.exists():
-            self.state["profilers"][name] = {
-                "status": "partial",
-                "error": "the watcher was gone for a time: recorded until then",
-            }
-            return
-        try:
-            profiler = load(choice["entry"])(**choice["options"])
-            target = self.target()
-            profiler.check(target)
-            folder.mkdir()
-            profiler.start(folder, target)
-        except Exception as error:  # noqa: BLE001 - one profiler never harms the others
-            self.state["profilers"][name] = {
-                "status": "failed",
-                "error": f"start failed: {type(error).__name__}: {error}",
-            }
-        else:
-            self.outside[name] = profiler
-            self.state["profilers"][name] = {"status": "running", "error": None}
-
-    def stop_outside(self, name: str) -> None:
-        """Stop one profiler here, within 5 s."""
-        profiler = self.outside.pop(name)
-        failure: list[str] = ["stop took over 5 s and was given up"]
-
-        def stop() -> None:
-            try:
-                profiler.stop()
-                failure.clear()
-            except Exception as error:  # noqa: BLE001 - one profiler never harms the others
-                failure[0] = f"stop failed: {type(error).__name__}: {error}"
-
-        thread = threading.Thread(target=stop, daemon=True)
-        thread.start()
-        thread.join(5.0)
-        self.state["profilers"][name] = {
-            "status": "partial" if failure else "complete",
-            "error": failure[0] if failure else None,
-        }
-
-    def target(self) -> Any:
-        """Return the target that profilers are pointed at."""
-        from profilerkit.model import ProcessIdentity, Subject, Target
-
-        session = spool.read_json(self.spool / spool.SESSION) or {}
-        return Target(
-            process=ProcessIdentity(**self.recorded),
-            subject=Subject(session.get("kind", "script"), session.get("names", {})),
-            thread_id=int(session.get("thread_id", 0)),
-            cgroup=self.cgroup,
-        )
 
     # -- evidence --------------------------------------------------------------------------------
 
@@ -262,36 +195,18 @@ class Watcher:
         """Notice that the process has executed another program: captures inside ended there."""
         if not self.executed and process.other_program(self.recorded):
             self.executed = True
-            self.note_evidence("executed", "another program was executed in the place of the recorded one")
+            self.note(evidence.piece("executed", "another program was executed in its place"))
 
     def note_death(self) -> None:
         """Write down what is known of how the process ended."""
         self.state["died_at"] = now()
-        status = None
-        for _ in range(20):  # a zombie that nobody has reaped yet, or one that is being reaped
-            status = process.exit_status(self.pidfd, int(self.recorded["pid"]))
-            if status is not None:
-                break
-            time.sleep(0.05)
+        status = evidence.wait_status(self.pidfd, int(self.recorded["pid"]))
         self.state["exit_status"] = status
-        self.note_evidence(*death(status), exit_status=status)
-        after = process.oom_kills(self.cgroup)
-        for where, count in self.ooms.items():
-            rose = after.get(where, count) - count
-            if rose > 0:
-                sure = where == "container"
-                self.note_evidence(
-                    "oom_kill",
-                    f"{where} oom_kill rose by {rose}"
-                    + ("" if sure else ": suspected, it counts every process of the machine"),
-                    where=where,
-                    rose=rose,
-                )
-                break
+        self.note(evidence.of_death(status), *evidence.of_oom(self.ooms, process.oom_kills(self.cgroup)))
 
-    def note_evidence(self, kind: str, text: str, **data: Any) -> None:
-        """Add one piece of evidence."""
-        self.state["evidence"].append({"kind": kind, "text": text, "data": data})
+    def note(self, *found: evidence.Found) -> None:
+        """Add evidence to the recording."""
+        self.state["evidence"] += found
         self.write()
 
     def warn(self, text: str) -> None:
@@ -316,26 +231,6 @@ class Watcher:
         return True
 
 
-def death(status: int | None) -> tuple[str, str]:
-    """Return the kind and the words for how a process ended without saying goodbye."""
-    if status is None:
-        return (
-            "silent_end",
-            "it ended without goodbye: killed, or by os._exit (the exit status is unknown here)",
-        )
-    if os.WIFSIGNALED(status):
-        number = os.WTERMSIG(status)
-        try:
-            name = signal.Signals(number).name
-        except ValueError:
-            name = f"signal {number}"
-        return "signal", f"ended by {name}"
-    return (
-        "silent_end",
-        f"ended without goodbye (os._exit, or another program), exit status {os.WEXITSTATUS(status)}",
-    )
-
-
 def now() -> str:
     """Return the time as RFC 3339 in UTC."""
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime()) + f".{int(time.time() % 1 * 1e6):06d}Z"
@@ -348,18 +243,6 @@ def free_bytes(folder: Path) -> int | None:
     except OSError:
         return None
     return found.f_bavail * found.f_frsize
-
-
-def load(entry: str) -> Any:
-    """Import `module:attribute`; on a miss once more with site's import hooks (editable installs)."""
-    module, _, name = entry.partition(":")
-    try:
-        return getattr(import_module(module), name)
-    except ImportError:
-        import site
-
-        site.main()
-        return getattr(import_module(module), name)
 
 
 def read_messages(link: socket.socket) -> tuple[list[dict[str, Any]], bool]:
