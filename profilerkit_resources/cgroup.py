@@ -18,9 +18,6 @@ from profilerkit_resources.procfs import read_bytes, read_stat
 UNLIMITED_BYTES = 1 << 60
 """Version 1 writes "no limit" as the largest multiple of a page."""
 
-MOST_NEIGHBOURS = 64
-"""How many processes of the container are looked at, to tell our own from others."""
-
 
 class _Files(NamedTuple):
     usage: str
@@ -46,6 +43,7 @@ class Container:
     _peak_at_start_bytes: int = field(init=False)
     _kills_at_start: int = field(init=False)
     _most_others: int = field(default=0, init=False)
+    _strangers: set[int] = field(factory=set, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._peak_at_start_bytes = self._number(self.folder, self.files.peak) or 0
@@ -81,10 +79,13 @@ class Container:
     def _others(self, members: set[int]) -> int:
         """Count the processes in it that are neither recorded, nor us, nor started by us."""
         here = {int(pid) for pid in read_bytes(f"{self.folder}/cgroup.procs", is_long=True).split()}
-        others = sorted(here - members - {0, os.getpid()})
-        stats = [read_stat(pid) for pid in others[:MOST_NEIGHBOURS]]
-        ours = sum(stat is None or stat.parent == os.getpid() for stat in stats)
-        return len(others) - ours
+        others = here - members - {0, os.getpid()}
+        self._strangers &= others
+        for pid in others - self._strangers:
+            stat = read_stat(pid)
+            if stat is not None and stat.parent != os.getpid():
+                self._strangers.add(pid)
+        return len(self._strangers)
 
     def _number(self, folder: Path, name: str) -> int | None:
         text = self._read(folder, name).strip()

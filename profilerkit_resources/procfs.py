@@ -116,10 +116,17 @@ def read_pss(pid: int) -> int | None:
     return _kilobytes(data, b"\nPss:") if b"\nPss:" in data else None
 
 
-def last_pid() -> bytes | None:
-    """Return the process id given out last, which changes with every new process or thread."""
+def is_thread(pid: int) -> bool:
+    """Tell whether an id is that of a further thread: its folder is not listed, but can be opened."""
+    data = read_bytes(f"/proc/{pid}/status")
+    start = data.find(b"\nTgid:")
+    return start >= 0 and int(data[start + 6 :].split(None, 1)[0]) != pid
+
+
+def last_pid() -> int | None:
+    """Return the id given out last: they rise with every new process and thread, then start over."""
     fields = read_bytes("/proc/loadavg").split()
-    return fields[4] if len(fields) == 5 else None
+    return int(fields[4]) if len(fields) == 5 else None
 
 
 def _kilobytes(data: bytes, name: bytes) -> int:

@@ -27,14 +27,14 @@ SHORTEST_SECONDS = 0.02
 BUSY_SECONDS = 0.1
 """Between looks later, while memory moves: a kill by the kernel comes when it grows."""
 
-REST = 200
-"""A look is paid for by a rest of this many times its CPU time: 0.5 % of one core in the long run."""
+REST = 250
+"""A look is paid for by a rest of this many times its CPU time: 0.4 % of one core in the long run."""
 
 CREDIT_SECONDS = 4.0
-"""How much rest may be owed at first and after idle times: it buys 0.02 s of CPU time."""
+"""How much rest may be owed at first and after idle times: it buys 0.016 s of CPU time."""
 
-PSS_REST = 500
-"""The like for walking page tables: 0.2 %."""
+PSS_REST = 1000
+"""The like for walking page tables: 0.1 %."""
 
 CONTAINER_SECONDS = 2.0
 """Between looks at the container's limit, peak, kills and neighbours."""
@@ -203,7 +203,8 @@ class Recorder:
             return None
         began = time.thread_time()
         found = self.tree.pss_bytes()
-        self._pss_of_bytes = numbers.rss_bytes
+        if found is not None:
+            self._pss_of_bytes = numbers.rss_bytes
         self._pss_cost_seconds = time.thread_time() - began
         self._pss_due = now_seconds + max(1.0, PSS_REST * self._pss_cost_seconds)
         return found

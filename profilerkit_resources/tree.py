@@ -18,13 +18,16 @@ from profilerkit_resources.capture import FirstLook, ProcessSummary, TreeNumbers
 LOOK_SECONDS = 0.1
 """What one look may take: in a huge tree the rest keeps its numbers until the next look."""
 
-LIST_SECONDS = 2.0
-"""How long the last process id given out is believed to say that there are no new processes."""
+LIST_SECONDS = 5.0
+"""How long the last process id given out is believed to say which ids are new, without listing all."""
+
+MOST_NEW_PIDS = 64
+"""How many new ids are looked at one by one; to list /proc costs as much as a hundred of them."""
 
 FORGET_LISTS = 50
 """After how many lists the processes of others are looked at again: process ids are reused."""
 
-YOUNG_SECONDS = 0.05
+YOUNG_SECONDS = 0.2
 """How long a copy of its parent is taken to be on its way to execute another program."""
 
 PSS_BYTES = 16 << 30
@@ -101,7 +104,7 @@ class ProcessTree:
     _looks: int = 0
     _lists: int = 0
     _resume: int = 0
-    _last_pid: bytes | None = None
+    _last_pid: int | None = None
     _list_again: float = 0.0
 
     def look(self, now_seconds: float) -> TreeNumbers:
@@ -141,9 +144,13 @@ class ProcessTree:
         alive = [each for each in self.members.values() if each.rss_bytes]
         if len(alive) < 2 or sum(each.rss_bytes for each in alive) > PSS_BYTES:
             return None
-        shares = [procfs.read_pss(each.pid) for each in alive]
-        known = [each for each in shares if each is not None]
-        return sum(known) if len(known) == len(shares) else None
+        total = 0
+        for each in alive:
+            share = procfs.read_pss(each.pid)
+            if share is None:
+                return None
+            total += share
+        return total
 
     def _begin(self, now_seconds: float) -> None:
         stat = procfs.read_stat(self.root)
@@ -166,10 +173,22 @@ class ProcessTree:
     # -- finding ---------------------------------------------------------------------------------
 
     def _find_new(self, now_seconds: float) -> None:
-        last = procfs.last_pid()  # before the list: what is born in between changes it again
-        if not self.members or (last and last == self._last_pid and now_seconds < self._list_again):
+        if not self.members:
             return
-        self._last_pid, self._list_again = last, now_seconds + LIST_SECONDS
+        before, last = self._last_pid, procfs.last_pid()
+        self._last_pid = last
+        if before is None or last is None or now_seconds >= self._list_again:
+            new = None
+        else:
+            new = range(before + 1, last + 1) if 0 <= last - before <= MOST_NEW_PIDS else None
+        if new is None:
+            self._list_again = now_seconds + LIST_SECONDS
+            self._find_in_list(now_seconds)
+        else:
+            stats = {pid: stat for pid in new if (stat := procfs.read_stat(pid))}
+            self._adopt(stats, now_seconds)
+
+    def _find_in_list(self, now_seconds: float) -> None:
         self._lists += 1
         if self._lists % FORGET_LISTS == 0:
             self._others.clear()
@@ -177,16 +196,19 @@ class ProcessTree:
         self._others &= names
         new: dict[int, procfs.Stat] = {}
         for name in names - self._others:
-            if not name.isdigit() or int(name) == os.getpid():
+            if not name.isdigit():
                 self._others.add(name)
             elif int(name) not in self.members and (stat := procfs.read_stat(int(name))):
                 new[int(name)] = stat
         self._adopt(new, now_seconds)
 
     def _adopt(self, new: dict[int, procfs.Stat], now_seconds: float) -> None:
+        new.pop(os.getpid(), None)
         while family := [pid for pid, stat in new.items() if stat.parent in self.members]:
             for pid in family:
-                self._add(pid, new.pop(pid), now_seconds)
+                stat = new.pop(pid)
+                if not procfs.is_thread(pid):
+                    self._add(pid, stat, now_seconds)
         for pid, stat in new.items():
             # A parent that was not listed may itself turn out to be one of ours: look again.
             if stat.parent == 0 or stat.parent in new or str(stat.parent) in self._others:

@@ -44,7 +44,7 @@ def test_four_children_that_hold_memory_at_once_are_added_up(run: RunProgram) ->
 step("start")
 children = [child(mebibytes) for mebibytes in (40, 80, 120, 160)]
 truth = rss() + sum(each[1] for each in children)
-time.sleep(0.6)
+time.sleep(1.0)
 step(truth)
 """
     )
@@ -68,7 +68,7 @@ most = 0
 for _ in range(4):
     started, used = child(150)
     most = max(most, used)
-    time.sleep(0.3)
+    time.sleep(0.5)
     started.communicate("")
 step(most + rss())
 """,
@@ -176,7 +176,7 @@ signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 for _ in range(2):
     pid = os.fork()
     if pid == 0:
-        burn(0.5)
+        burn(1.0)
         os._exit(0)
     while True:
         try:
@@ -191,7 +191,7 @@ step(sum(os.times()[:4]))
     (own_seconds,) = program.next_step()
     program.stop_recording()
     assert own_seconds < 0.5
-    assert program.reading().summary["cpu_seconds"] == pytest.approx(own_seconds + 1.0, abs=0.3)
+    assert own_seconds + 1.0 < (program.reading().summary["cpu_seconds"] or 0) < own_seconds + 2.2
 
 
 def test_a_daemon_that_was_seen_stays_in_the_tree(run: RunProgram) -> None:
@@ -204,12 +204,12 @@ if os.fork() == 0:
     os.setsid()
     daemon = os.fork()
     if daemon == 0:
-        time.sleep(0.5)
+        time.sleep(1.1)
         block = bytearray(120 << 20)
         burn(0.3)
         os.write(writer, b"full")
         time.sleep(60)
-    time.sleep(0.4)
+    time.sleep(1.0)
     os.write(writer, b"%08d" % daemon)
     os._exit(0)
 pid = int(os.read(reader, 8))

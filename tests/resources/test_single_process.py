@@ -107,7 +107,8 @@ end.set()
     program.next_step()
     program.stop_recording()
     program.go_on()
-    assert program.reading().summary["peak_threads"] == 201
+    summary = program.reading().summary
+    assert (summary["peak_threads"], summary["peak_processes"]) == (201, 1)
 
 
 def test_a_kill_leaves_what_was_seen(run: RunProgram) -> None:
@@ -116,7 +117,7 @@ def test_a_kill_leaves_what_was_seen(run: RunProgram) -> None:
         """
 step("start")
 block = bytearray(150 << 20)
-burn(0.5)
+burn(1.0)
 step("full")
 time.sleep(60)
 """,
@@ -128,7 +129,7 @@ time.sleep(60)
     assert program.stop_recording() == "stopped"
     reading = program.reading()
     assert reading.summary["peak_rss_bytes"] == pytest.approx(program.own_peak_bytes, rel=0.02)
-    assert reading.summary["cpu_seconds"] == pytest.approx(0.5, abs=0.2)
+    assert reading.summary["cpu_seconds"] == pytest.approx(1.0, abs=0.5)
     assert any("without a last word" in note for note in reading.notes)
 
 
@@ -194,7 +195,7 @@ def test_another_program_in_its_place_goes_on_being_recorded(run: RunProgram) ->
 step("start")
 block = bytearray(200 << 20)
 peak_bytes = kernel_peak()
-time.sleep(0.5)
+time.sleep(1.0)
 step(peak_bytes)
 os.execv(sys.executable, [sys.executable, "-c", "print(1, flush=True); input()"])
 """,
