@@ -1,0 +1,1 @@
+"""Record every allocation of a Python program with memray."""
