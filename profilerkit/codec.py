@@ -12,7 +12,7 @@ from cattrs import Converter
 
 from profilerkit.errors import FormatError
 from profilerkit.keys import escape, is_key
-from profilerkit.model import FORMAT, Event, Recording, parse_time
+from profilerkit.model import FORMAT, Event, EventKind, Outcome, Placement, Recording, Status, parse_time
 
 T = TypeVar("T", Recording, Event)
 
@@ -104,11 +104,16 @@ def _text(value: Any, _kind: object) -> str:
     return value
 
 
+def _member(value: Any, kind: Any) -> Any:
+    return kind(value)
+
+
 @functools.lru_cache(maxsize=1)
 def _converter() -> Converter:
     converter = Converter(detailed_validation=False, omit_if_default=False)
     converter.register_unstructure_hook(datetime, format_time)
     converter.register_structure_hook(datetime, _time)
-    # By predicate: enums that are strings are none of its business.
-    converter.register_structure_hook_func(lambda kind: kind is str, _text)
+    converter.register_structure_hook(str, _text)
+    for kind in (Status, Outcome, Placement, EventKind):  # they are strings too
+        converter.register_structure_hook(kind, _member)
     return converter

@@ -203,6 +203,8 @@ class FsspecStore(ResultStore):
         if self.scheme in ("s3", "s3a"):
             # More would read one object with several requests, and keep parts in memory.
             options["max_concurrency"] = 1
+            # It tries again itself what botocore has tried 5 times: a dead server would take minutes.
+            options["config_kwargs"] = {"retries": {"max_attempts": 1}, **options.get("config_kwargs", {})}
         system, root = fsspec.core.url_to_fs(self.url, **options)
         return system, root.rstrip("/")
 

@@ -51,7 +51,7 @@ def s3_bucket(s3: str) -> str:
     """Return the name of a new bucket."""
     import uuid
 
-    import s3fs
+    import s3fs  # type: ignore[import-untyped]
 
     name = f"bucket-{uuid.uuid4()}"
     s3fs.S3FileSystem(skip_instance_cache=True).mkdir(name)
