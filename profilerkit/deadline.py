@@ -1,93 +1,76 @@
-"""Bound how long a profiler's method may keep the user's thread."""
+"""Bound how long a profiler's method may keep the thread that calls it."""
 
 from __future__ import annotations
 
 import _thread
 import contextlib
 import sys
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from types import CodeType, FrameType
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+AGAIN_SECONDS = 0.2
+"""How soon what swallows the first Overdue gets another."""
 
 
 class Overdue(BaseException):
     """Raised inside a profiler's method that takes too long; not an Exception, so that few catch it."""
 
 
-@contextlib.contextmanager
-def deadline(seconds: float) -> Iterator[None]:
-    """Raise Overdue in the block when it takes longer than `seconds`.
+def bounded(seconds: float, work: Callable[[], T]) -> T:
+    """Return what `work` returns; raise Overdue inside it when it takes longer than `seconds`.
 
     On the main thread a timer interrupts sleeps and waits too; on other threads the exception comes
-    with the next bytecode. A C call that neither returns nor lets signals be handled is beyond reach.
-    The program's own alarm and its handler are kept.
+    with the next bytecode, so that a call that waits in C is beyond reach there. Overdue is raised in
+    frames below `work` only, never in the program's or in ours. The program's own alarm and its
+    handler are kept.
     """
-    guard = (
-        _Alarm if threading.current_thread() is threading.main_thread() and _alarm_is_free() else _AsyncRaise
-    )
-    with guard(max(0.01, seconds)):
+
+    def call() -> T:
+        return work()
+
+    guard = (_Alarm if _alarm_can_be_borrowed() else _AsyncRaise)(max(0.01, seconds), call.__code__)
+    guard.arm()
+    try:
+        return call()
+    finally:
+        guard.disarm()
+
+
+@contextlib.contextmanager
+def programs_alarm_held() -> Iterator[None]:
+    """Have an alarm that the program has set wait until the block has ended: it may raise anything.
+
+    Outside the main thread nothing is held: the alarm's handler does not run there.
+    """
+    timer = _stop_alarm() if _alarm_can_be_borrowed() else (0.0, 0.0)
+    began = time.monotonic()
+    try:
         yield
+    finally:
+        _resume_alarm(timer, began)
 
 
-def _alarm_is_free() -> bool:
+def raised_by_a_handler(error: BaseException) -> bool:
+    """Tell whether one of the program's signal handlers raised this, in the midst of what we do."""
     import signal
 
-    return hasattr(signal, "setitimer") and signal.getsignal(signal.SIGALRM) is not None
-
-
-class _Alarm:
-    """Interrupt the main thread with SIGALRM, borrowed from the program."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-
-    def __enter__(self) -> None:
-        import signal
-
-        self._handler = signal.signal(signal.SIGALRM, self._overdue)
-        self._began = time.monotonic()
-        # Twice a second again, for a method that swallows the first.
-        self._timer = signal.setitimer(signal.ITIMER_REAL, self._seconds, 0.5)
-
-    def __exit__(self, *exc: object) -> None:
-        import signal
-
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, self._handler)
-        remaining, interval = self._timer
-        if remaining:
-            late = remaining - (time.monotonic() - self._began)
-            signal.setitimer(signal.ITIMER_REAL, max(1e-6, late), interval)
-
-    @staticmethod
-    def _overdue(_signal: int, _frame: object) -> None:
-        raise Overdue
-
-
-class _AsyncRaise:
-    """Raise in another thread than the main one, from a helper thread."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._lock = _thread.allocate_lock()
-
-    def __enter__(self) -> None:
-        self._thread = _thread.get_ident()
-        self._lock.acquire()
-        with contextlib.suppress(RuntimeError):  # no thread can be had: then there is no bound
-            _thread.start_new_thread(self._watch, ())
-
-    def __exit__(self, *exc: object) -> None:
-        self._lock.release()
-
-    def _watch(self) -> None:
-        import ctypes
-
-        while not self._lock.acquire(timeout=self._seconds):
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                ctypes.c_ulong(self._thread), ctypes.py_object(Overdue)
-            )
-            self._seconds = 0.5
+    codes = []
+    trace = error.__traceback__
+    while trace is not None:
+        codes.append(trace.tb_frame.f_code)
+        trace = trace.tb_next
+    for number in signal.valid_signals() if codes else ():
+        handler: Any = signal.getsignal(number)
+        if handler is None or isinstance(handler, int):  # one of C, or none
+            continue
+        for each in (handler, getattr(handler, "func", None), vars(type(handler)).get("__call__")):
+            if getattr(each, "__code__", None) in codes:
+                return True
+    return False
 
 
 def describe(error: BaseException) -> str:
@@ -100,4 +83,126 @@ def describe(error: BaseException) -> str:
         trace = trace.tb_next
     if trace is not None and sys.flags.dev_mode:
         where = f" ({trace.tb_frame.f_code.co_filename}:{trace.tb_lineno})"
-    return " ".join(f"{type(error).__name__}: {error}".split())[:500] + where
+    try:
+        text = f"{type(error).__name__}: {error}"
+    except Exception:  # noqa: BLE001 - an exception whose words fail too
+        text = type(error).__name__
+    return " ".join(text.split())[:500] + where
+
+
+def _alarm_can_be_borrowed() -> bool:
+    """Tell whether this is the main thread, with no alarm handler that Python could not give back."""
+    import signal
+    import threading
+
+    # Not current_thread(): it would list a thread of ours among the program's.
+    return (
+        threading.main_thread().ident == _thread.get_ident()
+        and hasattr(signal, "setitimer")
+        and signal.getsignal(signal.SIGALRM) is not None
+    )
+
+
+def _is_below(frame: FrameType | None, code: CodeType) -> bool:
+    """Tell whether a frame is one of this code, or was called from it."""
+    while frame is not None:
+        if frame.f_code is code:
+            return True
+        if frame.f_code in (_Alarm.disarm.__code__, _AsyncRaise.disarm.__code__):
+            return False
+        frame = frame.f_back
+    return False
+
+
+def _stop_alarm() -> tuple[float, float]:
+    import signal
+
+    return signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _resume_alarm(timer: tuple[float, float], began: float) -> None:
+    """Set the program's alarm again; if it was due meanwhile it comes at once."""
+    remaining, interval = timer
+    if remaining:
+        import signal
+
+        late = remaining - (time.monotonic() - began)
+        signal.setitimer(signal.ITIMER_REAL, max(1e-6, late), interval)
+
+
+class _Alarm:
+    """Interrupt the main thread with SIGALRM, borrowed from the program."""
+
+    def __init__(self, seconds: float, code: CodeType) -> None:
+        self._seconds = seconds
+        self._code = code
+
+    def arm(self) -> None:
+        """Set the alarm, and remember the program's."""
+        import signal
+
+        self._handler: Any = signal.signal(signal.SIGALRM, self._overdue)
+        self._began = time.monotonic()
+        self._timer = signal.setitimer(signal.ITIMER_REAL, self._seconds, AGAIN_SECONDS)
+
+    def disarm(self) -> None:
+        """Give the alarm back; one of the program's that was due meanwhile comes now."""
+        import signal
+
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, self._handler)
+        _resume_alarm(self._timer, self._began)
+
+    def _overdue(self, _signal: int, frame: FrameType | None) -> None:
+        if _is_below(frame, self._code):
+            raise Overdue
+
+
+class _AsyncRaise:
+    """Raise in another thread than the main one, from a helper thread."""
+
+    def __init__(self, seconds: float, code: CodeType) -> None:
+        self._seconds = seconds
+        self._code = code
+        self._ended = _thread.allocate_lock()
+        self._turn = _thread.allocate_lock()
+        self._over = False
+        self._struck = False
+
+    def arm(self) -> None:
+        """Start the helper; where no thread can be had there is no bound."""
+        self._thread = _thread.get_ident()
+        self._ended.acquire()
+        with contextlib.suppress(RuntimeError):
+            _thread.start_new_thread(self._watch, ())
+
+    def disarm(self) -> None:
+        """End the helper, and take back what it has sent and did not arrive in time."""
+        while True:
+            try:
+                with self._turn:
+                    self._over = True
+                if self._struck:
+                    self._send(None)
+                if self._ended.locked():
+                    self._ended.release()
+                return
+            except Overdue:
+                continue
+
+    def _watch(self) -> None:
+        wait = self._seconds
+        while not self._ended.acquire(timeout=wait):
+            with self._turn:
+                if self._over:
+                    return
+                if _is_below(sys._current_frames().get(self._thread), self._code):
+                    self._struck = True
+                    self._send(Overdue)
+            wait = AGAIN_SECONDS
+
+    def _send(self, what: type[Overdue] | None) -> None:
+        import ctypes
+
+        sent = None if what is None else ctypes.py_object(what)
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread), sent)

@@ -9,6 +9,8 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+from profilerkit.claims import release_all
+
 if TYPE_CHECKING:
     from profilerkit.session import Session
 
@@ -29,14 +31,15 @@ def forget(session: Session) -> None:
     """Undo `follow_forks`."""
     if session in _sessions:
         _sessions.remove(session)
-        if sys.version_info >= (3, 12):
-            _silence(False)
+        _silence(False)
 
 
 def _in_child() -> None:
+    _silence(False)
     for session in _sessions:
         session.abandon()
     _sessions.clear()
+    release_all()
 
 
 def _before() -> None:
@@ -45,21 +48,23 @@ def _before() -> None:
     The warning would be our doing and change what the program prints; with threads of the program's
     own it stays.
     """
-    if sys.version_info >= (3, 12):
-        _silence(bool(_sessions) and all(session.only_our_threads() for session in _sessions))
+    _silence(bool(_sessions) and all(session.only_our_threads() for session in _sessions))
 
 
 def _silence(wanted: bool) -> None:
-    import re
+    """Have the filter that ignores the warning first in the list, or nowhere.
+
+    It may stay until the next fork: Python 3.13 warns after the last hook. Filters are not declared
+    changed, for that would have Python show again what it has warned of once.
+    """
+    if sys.version_info < (3, 12):
+        return
     import warnings
 
-    filters: list[Any] = warnings.filters  # type: ignore[assignment]
-    ours = [each for each in filters if getattr(each[1], "pattern", "") == _WARNING]
-    if wanted and not ours:
+    filters: Any = warnings.filters
+    for each in [each for each in filters if getattr(each[1], "pattern", "") == _WARNING]:
+        filters.remove(each)
+    if wanted:
+        import re
+
         filters.insert(0, ("ignore", re.compile(_WARNING), DeprecationWarning, None, 0))
-    elif ours and not wanted:
-        filters.remove(ours[0])
-    else:
-        return
-    mutated = getattr(warnings, "_filters_mutated", None) or warnings._filters_mutated_lock_held  # type: ignore[attr-defined]
-    mutated()

@@ -12,6 +12,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from profilerkit.retrace import hide_our_frames
+
 Yield = Callable[[str, str], None]
 """Called with a claim and a reason, before the user's code takes what is claimed."""
 
@@ -20,24 +22,47 @@ class Wrapped:
     """Stand in for a function of a module: warn, then do what the original does."""
 
     def __init__(self, original: Callable[..., Any], before: Callable[..., None]) -> None:
-        self._original = original
-        self._before = before
-        self.__wrapped__ = original
+        self.original = original
+        self.before = before
         self.__name__ = original.__name__
         self.__doc__ = original.__doc__
 
     def __call__(self, *args: Any, **keywords: Any) -> Any:
         try:
-            self._before(*args, **keywords)
+            self.before(*args, **keywords)
         except Exception:  # noqa: BLE001 - whatever is wrong with the arguments, the original says it
             pass
-        return self._original(*args, **keywords)
+        try:
+            return self.original(*args, **keywords)
+        except BaseException as error:
+            hide_our_frames(error)
+            raise
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._original, name)
+        return getattr(self.original, name)
 
     def __repr__(self) -> str:
-        return repr(self._original)
+        return repr(self.original)
+
+
+class _Looked:
+    """A `__call__` that warns when it is looked up and leaves the call itself to the interpreter."""
+
+    def __get__(self, wrapped: Any, _owner: type) -> Any:
+        try:
+            wrapped.before()
+        except Exception:  # noqa: BLE001 - a guard harms nobody
+            pass
+        return wrapped.original
+
+
+class WrappedHookSetter(Wrapped):
+    """Stand in for a function that sets a profile hook.
+
+    No frame of ours is there when the original returns: the new hook would be told of its end.
+    """
+
+    __call__ = _Looked()
 
 
 class Guards:
@@ -46,7 +71,7 @@ class Guards:
     def __init__(self, let_go: Yield, before_exec: Callable[[], None]) -> None:
         self._let_go = let_go
         self._before_exec = before_exec
-        self._wrapped: list[tuple[Any, str, Wrapped, Any]] = []
+        self._wrapped: list[tuple[Any, str, Wrapped]] = []
         self.own_descriptors: frozenset[int] = frozenset()
 
     def install(self, claims: frozenset[str], descriptors: frozenset[int]) -> None:
@@ -61,9 +86,12 @@ class Guards:
         if "sys.setprofile" in claims:
             import threading
 
-            self._wrap(sys, "setprofile", self._hook("sys.setprofile"))
-            self._wrap(threading, "setprofile", self._hook("threading.setprofile"))
-            self._wrap(threading, "setprofile_all_threads", self._hook("threading.setprofile_all_threads"))
+            for module, name in (
+                (sys, "setprofile"),
+                (threading, "setprofile"),
+                (threading, "setprofile_all_threads"),
+            ):
+                self._wrap(module, name, self._hook(f"{module.__name__}.{name}"), WrappedHookSetter)
         signals = frozenset(each.partition(":")[2] for each in claims if each.startswith("signal:"))
         if signals:
             import signal
@@ -73,17 +101,17 @@ class Guards:
 
     def remove(self) -> None:
         """Put the originals back."""
-        for module, name, wrapped, original in self._wrapped:
-            if getattr(module, name, None) is wrapped:
-                setattr(module, name, original)
-        self._wrapped.clear()
+        while self._wrapped:
+            _unwrap(*self._wrapped.pop())
 
-    def _wrap(self, module: Any, name: str, before: Callable[..., None]) -> None:
+    def _wrap(
+        self, module: Any, name: str, before: Callable[..., None], kind: type[Wrapped] = Wrapped
+    ) -> None:
         original = getattr(module, name, None)
         if original is not None:
-            wrapped = Wrapped(original, before)
+            wrapped = kind(original, before)
             setattr(module, name, wrapped)
-            self._wrapped.append((module, name, wrapped, original))
+            self._wrapped.append((module, name, wrapped))
 
     def _close(self, fd: int) -> None:
         if fd in self.own_descriptors:
@@ -98,11 +126,13 @@ class Guards:
             self._let_go("descriptors", "the program closed its descriptors (os.closerange)")
 
     def _hook(self, name: str) -> Callable[..., None]:
-        def before(func: object) -> None:
-            # memray sets its own hook in each new thread through the very same function.
-            if (getattr(func, "__module__", None) or "").startswith("memray"):
-                return
-            self._let_go("sys.setprofile", f"the program set a profile hook of its own ({name})")
+        def before() -> None:
+            # `threading` sets in each new thread the hook that somebody gave it before.
+            if sys._getframe(2).f_globals.get("__name__") != "threading":
+                self._let_go("sys.setprofile", f"the program set a profile hook of its own ({name})")
+                for each in [each for each in self._wrapped if isinstance(each[2], WrappedHookSetter)]:
+                    self._wrapped.remove(each)
+                    _unwrap(*each)
 
         return before
 
@@ -124,3 +154,19 @@ class Guards:
                 self._let_go("signal:SIGPROF", "the program uses the profiling timer itself (setitimer)")
 
         return before
+
+
+def _unwrap(module: Any, name: str, wrapped: Wrapped) -> None:
+    """Take a wrapper away, also from under those of other recordings; what others wrapped stays."""
+    wrapped.before = _do_nothing
+    above = getattr(module, name, None)
+    if above is wrapped:
+        setattr(module, name, wrapped.original)
+    while isinstance(above, Wrapped):
+        if above.original is wrapped:
+            above.original = wrapped.original
+        above = above.original
+
+
+def _do_nothing(*_: Any, **__: Any) -> None:
+    """Stand in for a guard that is not needed any more."""

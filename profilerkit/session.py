@@ -12,25 +12,20 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from profilerkit import process, spool
 from profilerkit._version import __version__
-from profilerkit.deadline import Overdue, deadline, describe
+from profilerkit.deadline import describe, programs_alarm_held
+from profilerkit.descriptors import opened, opened_high, opened_since
 from profilerkit.forks import follow_forks, forget
 from profilerkit.guards import Guards
+from profilerkit.inside import Inside, cost_since
 from profilerkit.link import WatcherLink
 
 if TYPE_CHECKING:
-    from profilerkit.interfaces import Profiler
     from profilerkit.model import Target
-
-STOP_SECONDS = 4.5
-"""All profilers together may take this long to stop."""
-START_SECONDS = 30.0
-"""Each profiler may take this long to start: on a crowded machine an import alone takes seconds."""
 
 
 def utc_now() -> str:
@@ -51,14 +46,14 @@ class Session:
         self.folder: Path | None = None
         self.active = False
         self._began = (time.perf_counter(), time.process_time())
-        self._live: dict[str, Profiler] = {}
+        self._inside = Inside(self.id, self._report, self._warn)
         self._state: dict[str, Any] = {}
         self._lock = _thread.RLock()
         self._link: WatcherLink | None = None
-        self._guards = Guards(self._let_go, self._before_exec)
+        self._unwatched = False
+        self._guards = Guards(self._inside.let_go, self._before_exec)
         self._own_threads: set[str] = set()
         self._launcher_cost: dict[str, float] = {}
-        self._descriptors_before: set[int] = set()
 
     def __enter__(self) -> Session:
         """Start the recording."""
@@ -73,42 +68,31 @@ class Session:
         """Make the spool, start the watcher and the profilers, on the thread of the user's code.
 
         Raises UnavailableError when a required profiler cannot run here, or there is no place to
-        record to; nothing is left behind then.
+        record to; nothing is left behind then. What a signal handler of the program raises meanwhile
+        ends the recording and is passed on.
         """
-        self._state = self._first_state()
-        here = [each for each in self.plan["profilers"] if each["placement"] == "inside" or each["prepares"]]
-        target = self._target() if here else None
-        profilers = {choice["name"]: self._make(choice, target) for choice in here}
-        threads = self._threads()
-        self._descriptors_before = _open_descriptors()
-        root = Path(self.plan["spool"])
-        spool.prepare_root(root)
-        self.folder = spool.create(root, self.id, self._state)
-        self.active = True
-        self._start_watcher()
-        for choice in here:
-            self._start_profiler(choice, profilers[choice["name"]], target)
-        self._install(threads)
-        self._write()
-        self._state["overhead"]["start"] = self._cost_since(self._began)
+        with programs_alarm_held():
+            try:
+                self._start()
+            except BaseException as error:
+                self.stop(outcome_of(error), error=type(error).__name__)
+                raise
 
     def stop(self, outcome: str, *, exit_status: int | None = None, error: str | None = None) -> None:
-        """Stop the profilers, say goodbye, and wait for the upload no longer than the plan allows."""
-        if not self.active:
+        """Stop the profilers, say goodbye, and wait for the upload no longer than the plan allows.
+
+        Raises only what a signal handler of the program raises meanwhile, after all is done.
+        """
+        if not self.active or not self._is_here():
             return
-        with self._lock:
-            began = (time.perf_counter(), time.process_time())
-            self._guards.remove()
-            forget(self)
-            self._stop_profilers()
+        with programs_alarm_held():
+            with self._reported("the recording could not be ended as it should"):
+                self._end(outcome, exit_status, error)
             self.active = False
-            self._state.update(phase="ended", outcome=outcome, ended_at=utc_now(), usage=self._usage())
-            self._state.update(exit_status=exit_status, error=error)
-            self._state["overhead"]["stop"] = self._cost_since(began)
-            self._leave_last_words()
-            self._write()
-        with self._reported("the watcher could not be told"):
-            self._say_goodbye()
+            with self._reported("the watcher could not be told"):
+                self._say_goodbye()
+        if self._inside.interrupt is not None:
+            raise self._inside.interrupt
 
     def note_outcome(self, outcome: str) -> None:
         """Tell at once how the code is ending, in case that nothing more can be said."""
@@ -126,6 +110,38 @@ class Session:
 
     # -- starting ------------------------------------------------------------------------------
 
+    def _start(self) -> None:
+        self._state = self._first_state()
+        here = [each for each in self.plan["profilers"] if each["placement"] == "inside" or each["prepares"]]
+        target = self._target() if here else None
+        made = [(each, self._inside.make(each, target)) for each in here if target is not None]
+        threads, descriptors = self._threads(), opened()
+        self.folder = self._make_spool()
+        self.active = True
+        follow_forks(self)
+        with opened_high():
+            self._start_watcher()
+            for choice, profiler in made:
+                if profiler is not None and target is not None:
+                    folder = spool.capture_folder(self.folder, choice["name"])
+                    self._inside.start(choice, profiler, folder, target)
+        self._install(threads, descriptors)
+        self._state["overhead"] = {"start": cost_since(self._began), "profilers": self._inside.cost}
+        self._write()
+
+    def _make_spool(self) -> Path:
+        from profilerkit.errors import UnavailableError
+
+        root = Path(self.plan["spool"])
+        spool.prepare_root(root)
+        try:
+            return spool.create(root, self.id, self._state)
+        except OSError as error:
+            raise UnavailableError(
+                f"Nothing can be written to the spool folder {root} ({error.strerror}).",
+                "Make room, or set PROFILERKIT_SPOOL to another.",
+            ) from error
+
     def _target(self) -> Target:
         from profilerkit.model import ProcessIdentity, Subject, Target
 
@@ -135,13 +151,6 @@ class Session:
             thread_id=self._state["thread_id"],
             cgroup=self._state["cgroup"],
         )
-
-    def _make(self, choice: Mapping[str, Any], target: Target | None) -> Profiler:
-        module, _, name = choice["entry"].partition(":")
-        profiler: Profiler = getattr(import_module(module), name)(**choice["options"])
-        if choice["placement"] == "inside" and choice["required"] and target is not None:
-            profiler.check(target)
-        return profiler
 
     def _first_state(self) -> dict[str, Any]:
         plan = self.plan
@@ -179,44 +188,17 @@ class Session:
             "phase": "running",
         }
 
-    def _start_profiler(self, choice: Mapping[str, Any], profiler: Profiler, target: Target | None) -> None:
-        from profilerkit.errors import UnavailableError
-
-        name = choice["name"]
-        assert target is not None
-        assert self.folder is not None
-        with self._timed(name, "start"):
-            try:
-                with deadline(START_SECONDS):
-                    if choice["placement"] == "outside":
-                        profiler.prepare(target)
-                        return
-                    folder = spool.capture_folder(self.folder, name)
-                    folder.mkdir()
-                    if not choice["required"]:
-                        profiler.check(target)
-                    profiler.start(folder, target)
-            except UnavailableError as error:
-                self._failed(name, "skipped", str(error))
-            except (Exception, Overdue) as error:  # noqa: BLE001 - a profiler never harms the program
-                self._failed(name, "failed", f"start failed: {describe(error)}")
-                with contextlib.suppress(Exception, Overdue), deadline(1.0):
-                    profiler.stop()
-            else:
-                self._live[name] = profiler
-                if hasattr(profiler, "on_yield"):
-                    profiler.on_yield = lambda reason: self._yielded(name, reason)
-
     def _start_watcher(self) -> None:
         """Start the watcher, unless orphans become our children: the program would wait for it."""
-        if not process.can_have_watcher():
+        if not (self.plan.get("can_have_watcher") or process.can_have_watcher()):
+            self._unwatched = True
             self._warn(
                 "no watcher beside a process that is PID 1 or adopts orphans, or on this system: shipped "
                 "when it stops; a kill leaves the spool to the next run here or `profilerkit recover`"
             )
             for choice in self.plan["profilers"]:
                 if choice["placement"] == "outside":
-                    self._failed(choice["name"], "skipped", "it needs the watcher, and there is none here")
+                    self._report(choice["name"], "skipped", "it needs the watcher, and there is none here")
             return
         with self._reported("the watcher could not be started"):
             assert self.folder is not None
@@ -236,24 +218,14 @@ class Session:
             usage[key] = max(0.0, (usage[key] or 0) - cost)
         return usage
 
-    def _install(self, threads_before: set[str]) -> None:
+    def _install(self, threads_before: set[str], descriptors_before: set[int]) -> None:
         with self._reported("the program could not be guarded"):
-            claims = [each.claims() for each in self._live.values()]
-            self._guards.install(frozenset().union(*claims), self._descriptors())
-            if self._live and self._link is not None:
+            # What profilers opened and keep: the program must not close it.
+            kept = opened_since(descriptors_before, (f"{self.folder}{os.sep}", "pipe:", "/proc/"))
+            self._guards.install(self._inside.claims, kept)
+            if self._inside and self._link is not None:
                 _thread.start_new_thread(self._listen, (self._link,))
             self._own_threads = self._threads() - threads_before
-            follow_forks(self)
-
-    def _descriptors(self) -> frozenset[int]:
-        """Return the descriptors that profilers opened and keep: the program must not close them."""
-        found = set()
-        kept = (f"{self.folder}{os.sep}", "pipe:", "/proc/")
-        for each in _open_descriptors() - self._descriptors_before:
-            with contextlib.suppress(OSError):
-                if os.readlink(f"/proc/self/fd/{each}").startswith(kept):
-                    found.add(each)
-        return frozenset(found)
 
     # -- while the user's code runs ------------------------------------------------------------
 
@@ -263,70 +235,26 @@ class Session:
             if not self.active:
                 return
             if message.get("do") == "checkpoint":
-                self.checkpoint()
+                self._inside.checkpoint()
                 link.send({"say": "checkpointed"})
             elif message.get("do") == "stop":
-                self._stop_at_limit(str(message.get("profiler")), str(message.get("reason")))
-
-    def checkpoint(self) -> None:
-        """Have every profiler make what is on disk readable."""
-        from profilerkit.interfaces import Profiler
-
-        for name, profiler in list(self._live.items()):
-            if type(profiler).checkpoint is Profiler.checkpoint:
-                continue
-            try:
-                profiler.checkpoint()
-            except Exception as error:  # noqa: BLE001 - a profiler never harms the program
-                self._warn(f"{name}: checkpoint failed: {describe(error)}")
-
-    def _stop_at_limit(self, name: str, reason: str) -> None:
-        profiler = self._live.get(name)
-        if profiler is None:
-            return
-        if not profiler.stops_anywhere:
-            self._warn(f"{name}: {reason}, but it can only be stopped at the end")
-            return
-        self._stop_early(name, reason)
-
-    def _let_go(self, claim: str, reason: str) -> None:
-        for name, profiler in list(self._live.items()):
-            if claim in profiler.claims():
-                self._stop_early(name, f"{reason}, so {name} had to stop there")
-
-    def _yielded(self, name: str, reason: str) -> None:
-        if self._live.pop(name, None) is not None:
-            self._failed(name, "partial", reason)
-
-    def _stop_early(self, name: str, reason: str) -> None:
-        profiler = self._live.pop(name, None)
-        if profiler is None:
-            return
-        self._failed(name, "partial", reason)
-        try:
-            with deadline(STOP_SECONDS):
-                profiler.stop()
-        except (Exception, Overdue) as error:  # noqa: BLE001 - a profiler never harms the program
-            self._warn(f"{name}: stop failed: {describe(error)}")
+                self._inside.stop_at_limit(str(message.get("profiler")), str(message.get("reason")))
 
     def _before_exec(self) -> None:
-        if os.getpid() != self._state["process"]["pid"]:
-            return
-        self._warn(
-            "the program executed another program in its place (os.exec…): profilers inside it end there"
-        )
-        for name in reversed(list(self._live)):
-            self._stop_early(name, "the program executed another program (os.exec…), which ended the capture")
+        if self.active and self._is_here():
+            self._warn(
+                "the program executed another program in its place (os.exec…): profilers inside it end there"
+            )
+            self._inside.stop_all_early(
+                "the program executed another program (os.exec…), which ended the capture"
+            )
 
     def abandon(self) -> None:
         """Let go of everything in a forked child, which goes on unrecorded."""
         self.active = False
         if self._link is not None:
             self._link.abandon()
-        for profiler in self._live.values():
-            with contextlib.suppress(Exception):
-                profiler.abandon()
-        self._live = {}
+        self._inside.abandon()
         self._guards.remove()
 
     def only_our_threads(self) -> bool:
@@ -335,24 +263,18 @@ class Session:
 
     # -- stopping ------------------------------------------------------------------------------
 
-    def _stop_profilers(self) -> None:
-        end = time.monotonic() + STOP_SECONDS
-        names = list(self._live)
-        while names:
-            name = names.pop()
-            profiler = self._live.pop(name, None)
-            if profiler is None:
-                continue
-            state = self._state["profilers"][name]
-            with self._timed(name, "stop"):
-                try:
-                    # What is left, less half a second for each that still has to stop.
-                    with deadline(max(0.3, end - time.monotonic() - 0.5 * len(names))):
-                        profiler.stop()
-                except (Exception, Overdue) as error:  # noqa: BLE001 - never harm the program
-                    self._failed(name, "partial", f"stop failed: {describe(error)}")
-                else:
-                    state["status"] = "complete"
+    def _end(self, outcome: str, exit_status: int | None, error: str | None) -> None:
+        with self._lock:
+            began = (time.perf_counter(), time.process_time())
+            self._guards.remove()
+            forget(self)
+            self._inside.stop()
+            self.active = False
+            self._state.update(phase="ended", outcome=outcome, ended_at=utc_now(), usage=self._usage())
+            self._state.update(exit_status=exit_status, error=error)
+            self._state["overhead"]["stop"] = cost_since(began)
+            self._leave_last_words()
+            self._write()
 
     def _leave_last_words(self) -> None:
         """Give profilers that watch from outside what only the process itself knows exactly."""
@@ -366,7 +288,7 @@ class Session:
     def _say_goodbye(self) -> None:
         timeout = float(self.plan["settings"]["upload_timeout"])
         assert self.folder is not None
-        if not process.can_have_watcher():
+        if self._unwatched:
             from profilerkit.shipping import ship_and_wait
 
             ship_and_wait(self.plan, max(timeout, 30.0))
@@ -381,7 +303,7 @@ class Session:
 
     # -- what is known -------------------------------------------------------------------------
 
-    def _failed(self, name: str, status: str, reason: str) -> None:
+    def _report(self, name: str, status: str, reason: str | None) -> None:
         self._state["profilers"][name].update(status=status, error=reason)
         self._write()
 
@@ -390,8 +312,12 @@ class Session:
             self._state["warnings"].append(text)
             self._write()
 
+    def _is_here(self) -> bool:
+        """Tell whether this is the recorded process, not one that was forked behind Python's back."""
+        return bool(self._state) and os.getpid() == self._state["process"]["pid"]
+
     def _write(self) -> None:
-        if self.folder is None:
+        if self.folder is None or not self._is_here():
             return
         with self._lock, contextlib.suppress(OSError):  # a full or vanished disk harms nobody
             spool.write_json(self.folder / spool.SESSION, self._state)
@@ -404,23 +330,6 @@ class Session:
             with contextlib.suppress(Exception):
                 self._warn(f"{what}: {describe(error)}")
 
-    @contextlib.contextmanager
-    def _timed(self, name: str, phase: str) -> Iterator[None]:
-        began = (time.perf_counter(), time.process_time())
-        try:
-            yield
-        finally:
-            self._state["overhead"].setdefault("profilers", {}).setdefault(name, {})[phase] = (
-                self._cost_since(began)
-            )
-
-    @staticmethod
-    def _cost_since(began: tuple[float, float]) -> dict[str, float]:
-        return {
-            "seconds": round(time.perf_counter() - began[0], 6),
-            "cpu_seconds": round(time.process_time() - began[1], 6),
-        }
-
     @staticmethod
     def _threads() -> set[str]:
         try:
@@ -429,15 +338,13 @@ class Session:
             return set()
 
 
-def _open_descriptors() -> set[int]:
-    try:
-        return {int(each) for each in os.listdir("/proc/self/fd")}
-    except OSError:
-        return set()
-
-
 def outcome_of(error: BaseException | None) -> str:
-    """Return the outcome of code that ended with this exception, or without one."""
+    """Return the outcome of code that ended with this exception, or without one.
+
+    A generator that is closed before its end has done what was wanted of it.
+    """
+    if isinstance(error, GeneratorExit):
+        return "success"
     if error is None or (isinstance(error, SystemExit) and not error.code):
         return "success"
     return "killed" if isinstance(error, KeyboardInterrupt) else "failed"

@@ -1,0 +1,60 @@
+"""Keep the descriptors of a recording out of the program's way, and know which they are."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+
+HIGH = 200
+"""Ours lie from here on, so that the program gets the numbers that it is used to."""
+ROOM = 64
+"""So many must be free above; with a lower limit of descriptors only 0, 1 and 2 are kept free."""
+
+
+@contextlib.contextmanager
+def opened_high() -> Iterator[None]:
+    """Have what is opened in the block get high numbers: the low ones are all taken for the time.
+
+    A program may run with its standard streams closed, and would write into what is opened there.
+    """
+    taken: list[int] = []
+    try:
+        with contextlib.suppress(OSError):
+            lowest = os.open(os.devnull, os.O_RDWR | getattr(os, "O_CLOEXEC", 0))
+            taken.append(lowest)
+            end = HIGH if _limit() >= HIGH + ROOM else 3
+            while taken[-1] < end - 1:
+                taken.append(os.dup(lowest))
+        yield
+    finally:
+        for each in taken:
+            with contextlib.suppress(OSError):
+                os.close(each)
+
+
+def opened() -> set[int]:
+    """Return the descriptors that this process has open, as far as the system tells."""
+    try:
+        return {int(each) for each in os.listdir("/proc/self/fd")}
+    except OSError:
+        return set()
+
+
+def opened_since(before: set[int], kept: tuple[str, ...]) -> frozenset[int]:
+    """Return the descriptors opened since `before` whose file's name begins with one of `kept`."""
+    found = set()
+    for each in opened() - before:
+        with contextlib.suppress(OSError):
+            if os.readlink(f"/proc/self/fd/{each}").startswith(kept):
+                found.add(each)
+    return frozenset(found)
+
+
+def _limit() -> int:
+    try:
+        import resource
+    except ImportError:
+        return 0
+    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return 1 << 30 if soft == resource.RLIM_INFINITY else soft
