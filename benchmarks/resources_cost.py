@@ -164,9 +164,7 @@ def main() -> None:
                 f"{name:28} {100 * found.cpu_share:7.2f} {found.peak_rss_bytes / 2**20:8.1f} "
                 f"{1000 * found.stop_seconds:8.1f} {found.looks:6} {found.capture_bytes / 1024:6.1f}"
             )
-        print(
-            "\npeak of one process, sampled only, against ru_maxrss; held for so long before the end"
-        )
+        print("\npeak of one process, sampled only, against ru_maxrss; held for so long before the end")
         for hold_seconds in (0.0, 0.05, 0.2, 0.6):
             error = error_of_peak(200, hold_seconds)
             print(f"{hold_seconds:5.2f} s  {100 * error:+6.1f} %")

@@ -11,7 +11,12 @@ from typing import Any, NamedTuple
 from attrs import Factory, asdict, define, field, frozen
 
 FILE = "resources.jsonl"
+AT_START_FILE = "at_start.json"
+"""What the recorded process had used when the recording began, where somebody noted it."""
+
 GOODBYE_FILE = "goodbye.json"
+"""What it had used when it ended normally."""
+
 KIND = "profilerkit.resources"
 FORMAT = 1
 

@@ -12,6 +12,7 @@ from attrs import Factory, define, frozen
 
 from profilerkit.errors import CaptureError
 from profilerkit_resources.capture import (
+    AT_START_FILE,
     FILE,
     FORMAT,
     GOODBYE_FILE,
@@ -33,8 +34,8 @@ T = TypeVar("T")
 
 
 @frozen
-class LastWords:
-    """What the recorded process said of itself, when it ended or when its recording began.
+class OwnWords:
+    """What the recorded process said of itself when its recording began, or at its end.
 
     Seconds are since the process began and include its reaped children.
     """
@@ -54,8 +55,8 @@ class Recorded:
     first: FirstLook | None = None
     container: ContainerFacts | None = None
     end: End | None = None
-    goodbye: LastWords | None = None
-    at_start: LastWords | None = None
+    goodbye: OwnWords | None = None
+    at_start: OwnWords | None = None
     damaged_lines: int = 0
 
 
@@ -72,7 +73,8 @@ def load(folder: Path) -> Recorded:
         raise CaptureError(f"The capture of the process tree cannot be read: {error}.") from error
     if recorded.damaged_lines and not recorded.samples:
         raise CaptureError("The capture of the process tree is damaged: not one of its lines can be read.")
-    recorded.goodbye, recorded.at_start = _last_words(folder / GOODBYE_FILE)
+    recorded.goodbye = _words(folder / GOODBYE_FILE)
+    recorded.at_start = _words(folder / AT_START_FILE)
     return recorded
 
 
@@ -161,26 +163,14 @@ def _number(value: Any, name: str, *, optional: bool) -> Any:
     return value
 
 
-def _last_words(path: Path) -> tuple[LastWords | None, LastWords | None]:
-    """Return what the process said at the end and, where it noted it, at the start."""
+def _words(path: Path) -> OwnWords | None:
     try:
         data = json.loads(path.read_bytes())
-        return _words(data), _words(data.get("at_start"))
-    except (OSError, ValueError, RecursionError, AttributeError):
-        return None, None
-
-
-def _words(data: Any) -> LastWords | None:
-    if not isinstance(data, dict):
-        return None
-    try:
-        number = {
-            name: _number(value, name, optional=True) for name, value in data.items() if name != "at_start"
-        }
-        return LastWords(
+        number = {name: _number(value, name, optional=True) for name, value in data.items()}
+        return OwnWords(
             peak_rss_bytes=number.get("peak_rss_bytes") or 0,
             user_seconds=number["user_seconds"] + number["children_user_seconds"],
             system_seconds=number["system_seconds"] + number["children_system_seconds"],
         )
-    except (KeyError, TypeError, ValueError):
+    except (OSError, KeyError, TypeError, ValueError, AttributeError, RecursionError):
         return None

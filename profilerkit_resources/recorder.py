@@ -36,6 +36,9 @@ CREDIT_SECONDS = 4.0
 PSS_REST = 1000
 """The like for walking page tables: 0.1 %."""
 
+PSS_CREDIT_SECONDS = 20.0
+"""It buys 0.02 s of CPU time: about 4 GiB."""
+
 CONTAINER_SECONDS = 2.0
 """Between looks at the container's limit, peak, kills and neighbours."""
 
@@ -117,8 +120,9 @@ class Recorder:
     _error: BaseException | None = None
     _facts: ContainerFacts | None = None
     _facts_due: float = 0.0
-    _pss_due: float = 0.0
+    _pss_due: float = -PSS_CREDIT_SECONDS
     _pss_of_bytes: int = 0
+    _last_rss_bytes: int = 0
     _pss_cost_seconds: float = 0.0
     """Of the last look, and in no other's budget."""
     _writer: CaptureWriter = field(init=False)
@@ -191,22 +195,25 @@ class Recorder:
             processes=numbers.processes,
             read_bytes=numbers.read_bytes,
             written_bytes=numbers.written_bytes,
-            pss_bytes=None if is_last else self._pss_bytes(now_seconds, numbers),
+            pss_bytes=None if is_last else self._pss_bytes(now_seconds, numbers.rss_bytes, numbers.processes),
             container_bytes=self.container.usage_bytes() if self.container is not None else None,
         )
 
-    def _pss_bytes(self, now_seconds: float, numbers: TreeNumbers) -> int | None:
-        """Walk the page tables seldom: when there is something to divide, and memory has moved."""
+    def _pss_bytes(self, now_seconds: float, rss_bytes: int, processes: int) -> int | None:
+        """Walk the page tables seldom: there is something to divide, and memory has moved and settled."""
         self._pss_cost_seconds = 0.0
-        moved = abs(numbers.rss_bytes - self._pss_of_bytes) > 0.05 * self._pss_of_bytes
-        if not self.wants_pss or numbers.processes < 2 or now_seconds < self._pss_due or not moved:
+        moved = abs(rss_bytes - self._pss_of_bytes) > 0.05 * self._pss_of_bytes
+        settled = abs(rss_bytes - self._last_rss_bytes) <= 0.05 * rss_bytes
+        self._last_rss_bytes = rss_bytes
+        if not (self.wants_pss and processes > 1 and moved and settled and now_seconds >= self._pss_due):
             return None
         began = time.thread_time()
         found = self.tree.pss_bytes()
         if found is not None:
-            self._pss_of_bytes = numbers.rss_bytes
+            self._pss_of_bytes = rss_bytes
         self._pss_cost_seconds = time.thread_time() - began
-        self._pss_due = now_seconds + max(1.0, PSS_REST * self._pss_cost_seconds)
+        paid_until_seconds = max(self._pss_due, now_seconds - PSS_CREDIT_SECONDS)
+        self._pss_due = paid_until_seconds + max(0.1, PSS_REST * self._pss_cost_seconds)
         return found
 
     def _look_at_container(self, now_seconds: float, *, is_last: bool) -> None:

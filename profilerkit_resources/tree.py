@@ -14,6 +14,7 @@ from attrs import Factory, define
 
 from profilerkit_resources import procfs
 from profilerkit_resources.capture import FirstLook, ProcessSummary, TreeNumbers
+from profilerkit_resources.member import Member
 
 LOOK_SECONDS = 0.1
 """What one look may take: in a huge tree the rest keeps its numbers until the next look."""
@@ -27,59 +28,8 @@ MOST_NEW_PIDS = 64
 FORGET_LISTS = 50
 """After how many lists the processes of others are looked at again: process ids are reused."""
 
-YOUNG_SECONDS = 0.2
-"""How long a copy of its parent is taken to be on its way to execute another program."""
-
 PSS_BYTES = 16 << 30
 """The RSS up to which page tables are walked for shared pages: about 0.1 s."""
-
-
-@define(eq=False)
-class Member:
-    """One process of the tree."""
-
-    pid: int
-    stat: procfs.Stat
-    first_seen_seconds: float
-    last_seen_seconds: float
-    rss_bytes: int = 0
-    spike_bytes: int = 0
-    """RSS, or the kernel's peak where that has risen since the last look."""
-    kernel_peak_bytes: int = 0
-    peak_rss_bytes: int = 0
-    """While it was recorded."""
-    told_peak_bytes: int = 0
-    counted: bool = False
-    io: tuple[int, int] | None = None
-    first_reaped_user: int = 0
-    first_reaped_system: int = 0
-    lost_user: int = 0
-    """Ticks of its dead descendants, which its own count of reaped ones should hold by now."""
-    lost_system: int = 0
-
-    @property
-    def user_ticks(self) -> int:
-        """Return its time and its dead descendants', whether it waited for them or not."""
-        missing = self.lost_user - (self.stat.reaped_user_ticks - self.first_reaped_user)
-        return self.stat.user_ticks + self.stat.reaped_user_ticks + max(0, missing)
-
-    @property
-    def system_ticks(self) -> int:
-        """Return the like of `user_ticks` in the kernel."""
-        missing = self.lost_system - (self.stat.reaped_system_ticks - self.first_reaped_system)
-        return self.stat.system_ticks + self.stat.reaped_system_ticks + max(0, missing)
-
-    def summary(self) -> ProcessSummary:
-        """Return what the capture keeps of it."""
-        return ProcessSummary(
-            pid=self.pid,
-            start_ticks=self.stat.start_ticks,
-            parent=self.stat.parent,
-            command=self.stat.command,
-            first_seen_seconds=self.first_seen_seconds,
-            last_seen_seconds=self.last_seen_seconds,
-            peak_rss_bytes=self.peak_rss_bytes,
-        )
 
 
 @define(eq=False)
@@ -185,8 +135,11 @@ class ProcessTree:
             self._list_again = now_seconds + LIST_SECONDS
             self._find_in_list(now_seconds)
         else:
-            stats = {pid: stat for pid in new if (stat := procfs.read_stat(pid))}
-            self._adopt(stats, now_seconds)
+            unknown = (pid for pid in new if pid not in self.members)
+            self._adopt(
+                {pid: stat for pid in unknown if (stat := procfs.read_stat(pid))},
+                now_seconds,
+            )
 
     def _find_in_list(self, now_seconds: float) -> None:
         self._lists += 1
@@ -242,39 +195,12 @@ class ProcessTree:
             member.last_seen_seconds = now_seconds
             if member.pid == self.root:
                 self._alive_seconds = now_seconds
-            member.counted = member.counted or not self._is_copy(stat, uptime_ticks)
+            parent = self.members.get(stat.parent)
+            if not member.counted:
+                member.counted = parent is None or not member.is_copy_of(parent, uptime_ticks)
             if member.counted:
-                self._measure(member, *procfs.read_memory(member.pid))
+                member.measure(is_first_look=self._looks == 0)
         member.io = procfs.read_io(member.pid) or member.io
-
-    def _is_copy(self, stat: procfs.Stat, uptime_ticks: float) -> bool:
-        """Tell whether this is its parent's memory once more: between vfork or fork, and exec.
-
-        To count it would double a large program's memory whenever it starts a small one.
-        """
-        parent = self.members.get(stat.parent)
-        if parent is None:
-            return False
-        same_size = stat.size_bytes == parent.stat.size_bytes
-        same_stack = stat.start_stack != 0 and stat.start_stack == parent.stat.start_stack
-        is_young = uptime_ticks - stat.start_ticks < YOUNG_SECONDS * procfs.ticks_per_second() + 1
-        return (same_size and stat.rss_pages == parent.stat.rss_pages) or (
-            is_young and (same_size or same_stack)
-        )
-
-    def _measure(self, member: Member, rss_bytes: int, kernel_peak_bytes: int) -> None:
-        if not kernel_peak_bytes:  # on its way out: its memory is gone already
-            member.rss_bytes = member.spike_bytes = 0
-            return
-        known = member.kernel_peak_bytes
-        if self._looks == 0:
-            known = kernel_peak_bytes  # it may be from long before the recording
-        # A peak well below the last one is that of another program, executed in its place.
-        is_news = kernel_peak_bytes > known or kernel_peak_bytes < 0.9 * known
-        member.kernel_peak_bytes = kernel_peak_bytes if is_news else known
-        member.rss_bytes = rss_bytes
-        member.spike_bytes = max(rss_bytes, kernel_peak_bytes if is_news else 0)
-        member.peak_rss_bytes = max(member.peak_rss_bytes, member.spike_bytes)
 
     def _bury(self, member: Member) -> None:
         """Hand on the time of one that has ended to whoever may have reaped it or its reaper.
