@@ -38,6 +38,34 @@ profiler.stop()
 """Runs a program between `start` and `stop`; one that calls `profiler.start` itself decides when."""
 
 
+PROGRAM = """
+def load(size):
+    return bytearray(size)
+def extract():
+    return [load(1_000_000) for _ in range(5)]
+kept = extract()
+"""
+"""Holds 5 MB at its peak."""
+
+HOSTILE = """
+import sys
+def innocent():
+    return bytearray(2_000_000)
+kept = []
+names = ["<script>alert(1)</script>", "</script><img src=x onerror=alert(1)>", 'quote"quote']
+names += ["line\\nline", "\\x1b[31mred"]
+for number, name in enumerate([*names, *sys.argv[1:]]):
+    code = innocent.__code__.replace(co_name=name, co_firstlineno=1)
+    if name.startswith("/"):
+        code = code.replace(co_filename=name)
+    else:
+        code = code.replace(co_filename="/app/" + name + ".py")
+    function = type(innocent)(code, {})
+    kept.append(function())
+"""
+"""Allocates in functions whose names and files would do harm, and in files that its arguments name."""
+
+
 @frozen
 class Recorded:
     """What a recorded program did and left."""

@@ -8,67 +8,23 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from attrs import field, frozen
-from memray_recording import Program, Recorded
+from memray_recording import HOSTILE, PROGRAM, Program, Recorded
 
 from profilerkit.errors import CaptureError
 from profilerkit.interfaces import ReportRenderer
-from profilerkit.model import Capture, Recording, Status
+from profilerkit.model import Capture, Status
 from profilerkit.reading import Reading
-from profilerkit.testing.checks import check_options
+from profilerkit.testing.readings import sample_source
 from profilerkit_memray.renderers import FlamegraphRenderer, StatsRenderer
 
 Record = Callable[..., Recorded]
-
-PROGRAM = """
-def load(size):
-    return bytearray(size)
-def extract():
-    return [load(1_000_000) for _ in range(5)]
-kept = extract()
-"""
-
-HOSTILE = """
-import sys
-def innocent():
-    return bytearray(2_000_000)
-kept = []
-names = ["<script>alert(1)</script>", "</script><img src=x onerror=alert(1)>", 'quote"quote']
-names += ["line\\nline", "\\x1b[31mred"]
-for number, name in enumerate([*names, *sys.argv[1:]]):
-    code = innocent.__code__.replace(co_name=name, co_firstlineno=1)
-    if name.startswith("/"):
-        code = code.replace(co_filename=name)
-    else:
-        code = code.replace(co_filename="/app/" + name + ".py")
-    function = type(innocent)(code, {})
-    kept.append(function())
-"""
-
-
-@frozen
-class Raw:
-    """The part of a source that memray's renderers use."""
-
-    folder: Path
-    capture: Capture = field(factory=lambda: Capture("memray", Status.COMPLETE))
-
-    @property
-    def recording(self) -> Recording:
-        """Never asked for."""
-        raise NotImplementedError
-
-    @property
-    def reading(self) -> Reading:
-        """Never asked for: the raw file is read."""
-        raise NotImplementedError
 
 
 def render(renderer: ReportRenderer, folder: Path) -> str:
     """Return the text of a report."""
     target = folder.parent / "report"
     target.unlink(missing_ok=True)
-    renderer.render(Raw(folder), target)
+    renderer.render(sample_source(Reading(), folder, profiler="memray"), target)
     return target.read_text(encoding="utf-8")
 
 
@@ -193,9 +149,7 @@ def test_what_cannot_be_rendered(renderer: ReportRenderer, tmp_path: Path) -> No
         render(renderer, tmp_path)
 
 
-def test_options() -> None:
-    """Every option has a help text, and wrong values are refused."""
-    check_options(FlamegraphRenderer)
-    check_options(StatsRenderer)
+def test_wrong_options() -> None:
+    """Values that make no sense are refused."""
     with pytest.raises(ValueError, match="at least 1"):
         StatsRenderer(largest=0)
