@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from os.path import commonpath
 from pathlib import Path
 
 import pytest
@@ -61,7 +60,8 @@ def test_unknown_recordings(filled: Lab, command: str) -> None:
 def test_an_ambiguous_prefix_names_some(filled: Lab) -> None:
     """A prefix that fits several is a usage error."""
     ids = [each["id"] for each in filled.list()]
-    prefix = commonpath(ids)
+    same = [len(set(characters)) == 1 for characters in zip(*ids, strict=True)]
+    prefix = ids[0][: same.index(False)]
     assert_one_line(filled, ("show", prefix), 2, "fits 3 recordings", ids[0], "more of the id")
 
 
