@@ -17,11 +17,11 @@ if __name__ == "__main__" and sys.path and os.path.abspath(sys.path[0]) == _HERE
 from typing import Any
 
 
-def prepare() -> tuple[Any, dict[str, Any], _Ending]:
+def prepare() -> tuple[_Program, dict[str, Any], _Ending]:
     """Start the session and make everything look as `python` leaves it; return what is to be executed."""
     descriptor, mode, target, *arguments = sys.argv[1:]
     session, quiet = _start(int(descriptor))
-    namespace = _fresh_main()
+    namespace = _fresh_main(mode)
     # For what the program sees there is no launcher.
     flags = sys.orig_argv[1 : sys.orig_argv.index(sys.argv[0])]
     option = {"script": [], "module": ["-m"], "code": ["-c"]}[mode]
@@ -31,7 +31,7 @@ def prepare() -> tuple[Any, dict[str, Any], _Ending]:
     import atexit
 
     atexit.register(ending.finish)  # the first to be registered is the last to run
-    return _Program(mode, target, namespace), namespace, ending
+    return _Program(session, mode, target, namespace), namespace, ending
 
 
 def _start(descriptor: int) -> tuple[Any, bool]:
@@ -39,12 +39,16 @@ def _start(descriptor: int) -> tuple[Any, bool]:
 
     with os.fdopen(descriptor, "rb") as file:
         plan = json.loads(file.read())
-    try:
-        from profilerkit.session import Session
-    except ImportError:  # run from a checkout that only the caller's path had
-        sys.path.append(os.path.dirname(_HERE))
-        from profilerkit.session import Session
+    # This very package, and the profilers as the command line found them: it may have been run from a
+    # checkout that is on nobody else's path.
+    folders = [each for each in plan["sys_path"] if each not in sys.path]
+    sys.path.insert(0, os.path.dirname(_HERE))
+    import profilerkit  # noqa: F401 - found here, its modules are too
+
+    del sys.path[0]
+    sys.path += folders
     from profilerkit.errors import ProfilerKitError
+    from profilerkit.session import Session
 
     session = Session(plan)
     try:
@@ -52,76 +56,126 @@ def _start(descriptor: int) -> tuple[Any, bool]:
     except ProfilerKitError as error:
         _say(str(error))
         sys.exit(error.exit_code)
+    if folders:
+        del sys.path[-len(folders) :]
     return session, bool(plan.get("quiet"))
 
 
-def _fresh_main() -> dict[str, Any]:
-    """Put an empty `__main__` in the place of this file's and return its namespace."""
+def _fresh_main(mode: str) -> dict[str, Any]:
+    """Put a `__main__` as `python` makes it in the place of this file's and return its namespace."""
     import types
 
     module = types.ModuleType("__main__")
-    module.__dict__.update(__builtins__=__builtins__, __annotations__={})
+    names = vars(module)
+    for name, value in vars(sys.modules["__main__"]).items():  # what this version of Python puts there
+        if name in ("__annotations__", "__builtins__") or (
+            name in ("__file__", "__cached__") and mode == "script"
+        ):
+            names[name] = {} if name == "__annotations__" else value
+    if mode != "script":
+        import importlib.machinery
+
+        names["__loader__"] = importlib.machinery.BuiltinImporter
     sys.modules["__main__"] = module
-    return module.__dict__
+    return names
 
 
 class _Program:
     """The user's program: `compile` may fail as the program's own first step would."""
 
-    def __init__(self, mode: str, target: str, namespace: dict[str, Any]) -> None:
+    def __init__(self, session: Any, mode: str, target: str, namespace: dict[str, Any]) -> None:
+        self._session = session
         self._mode = mode
         self._target = target
         self._namespace = namespace
 
     def compile(self) -> Any:
-        """Return the code to execute in the namespace; what runs as a module returns code that does."""
+        """Return the code to execute in the namespace; what runs as a module returns a call that does."""
         if self._mode == "module":
-            _path_first(os.getcwd())
+            try:
+                _path_first(os.getcwd())
+            except OSError:  # the working folder is gone: Python does without
+                pass
             return self._module(self._target, alter_argv=True)
         if self._mode == "code":
             _path_first("")
             return _code(self._target)
-        path = os.path.abspath(self._target)
-        if os.path.isdir(path) or _is_archive(path):
-            _path_first(path)
+        path = self._target if os.path.isabs(self._target) else os.path.join(os.getcwd(), self._target)
+        if _has_importer(path):  # a folder or an archive
+            sys.path.insert(0, path)
             return self._module("__main__", alter_argv=False)
         _path_first(os.path.dirname(os.path.realpath(self._target)))
-        from importlib.machinery import SourceFileLoader
-
-        self._namespace.update(
-            __file__=path, __cached__=None, __loader__=SourceFileLoader("__main__", path), __spec__=None
-        )
         with open(path, "rb") as file:
-            return compile(file.read(), path, "exec", dont_inherit=True)
+            data = file.read()
+        self._namespace.update(__file__=path)
+        from importlib.machinery import SourceFileLoader, SourcelessFileLoader
+        from importlib.util import MAGIC_NUMBER
+
+        if path.endswith(".pyc") or data[:2] == MAGIC_NUMBER[:2]:
+            self._namespace.update(__loader__=SourcelessFileLoader("__main__", path))
+            return _compiled_code(data, MAGIC_NUMBER)
+        self._namespace.update(__loader__=SourceFileLoader("__main__", path))
+        try:
+            return compile(data, path, "exec", dont_inherit=True)
+        except (SyntaxError, ValueError):
+            if _decodes(data):
+                raise
+            return self._leave_to_python
+
+    def _leave_to_python(self) -> None:
+        """Have Python itself run a file that cannot be decoded: only its own parser says it in its words."""
+        self._session.stop("unknown", warning="Python could not decode the program's source: not recorded")
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
     @staticmethod
     def _module(name: str, *, alter_argv: bool) -> Any:
+        import functools
         import runpy
 
-        return lambda: runpy._run_module_as_main(name, alter_argv)  # type: ignore[attr-defined]
+        # No function of ours, which would be a frame in the program's tracebacks.
+        return functools.partial(runpy._run_module_as_main, name, alter_argv)  # type: ignore[attr-defined]
 
 
-def _is_archive(path: str) -> bool:
-    with open(path, "rb") as file:
-        start = file.read(4)
-    if start != b"PK\x03\x04" and not path.endswith((".zip", ".pyz")):
+def _has_importer(path: str) -> bool:
+    """Tell whether `python` would run a path's `__main__`: it asks the same hooks."""
+    for hook in sys.path_hooks:
+        try:
+            hook(path)
+        except ImportError:
+            continue
+        return True
+    return False
+
+
+def _decodes(source: bytes) -> bool:
+    import io
+    import tokenize
+
+    try:
+        source.decode(tokenize.detect_encoding(io.BytesIO(source).readline)[0])
+    except (SyntaxError, ValueError, LookupError):
         return False
-    import zipfile
+    return b"\0" not in source
 
-    return zipfile.is_zipfile(path)
+
+def _compiled_code(data: bytes, magic: bytes) -> Any:
+    import marshal
+
+    if data[:4] != magic:
+        raise RuntimeError("Bad magic number in .pyc file")
+    return marshal.loads(data[16:])
 
 
 def _code(text: str) -> Any:
+    code = compile(text, "<string>", "exec", dont_inherit=True)
     if sys.version_info >= (3, 13):
         import linecache
 
         # As `python -c` does since 3.13: tracebacks show the lines.
-        code = compile(text, "<string>", "exec", dont_inherit=True)
         register = getattr(linecache, "_register_code", None)
         if register is not None:
             register(code, text, "<string>")
-        return code
-    return compile(text, "<string>", "exec", dont_inherit=True)
+    return code
 
 
 def _path_first(folder: str) -> None:
@@ -130,11 +184,29 @@ def _path_first(folder: str) -> None:
         sys.path.insert(0, folder)
 
 
+def _standard_error() -> tuple[int, int] | None:
+    """Return what file the standard error is, None when there is none."""
+    try:
+        found = os.fstat(2)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def _say(text: str) -> None:
     """Write one line to the standard error, if there still is one."""
+    import signal
+
+    pipe_signal = getattr(signal, "SIGPIPE", None)
     try:
-        sys.__stderr__.write(f"profilerkit: {text}\n")  # type: ignore[union-attr]
-        sys.__stderr__.flush()  # type: ignore[union-attr]
+        # Whoever read it may be gone, and the program may have had the signal kill it for that.
+        before = None if pipe_signal is None else signal.signal(pipe_signal, signal.SIG_IGN)
+        try:
+            sys.__stderr__.write(f"profilerkit: {text}\n")  # type: ignore[union-attr]
+            sys.__stderr__.flush()  # type: ignore[union-attr]
+        finally:
+            if pipe_signal is not None and before is not None:
+                signal.signal(pipe_signal, before)
     except (OSError, ValueError, AttributeError):
         pass
 
@@ -148,37 +220,32 @@ class _Ending:
         self._outcome = "success"
         self._exit_status: int | None = 0
         self._error: str | None = None
+        self._standard_error = _standard_error()
 
     def ended_by(self, error: BaseException) -> None:
         """Note how the program ended, and have its traceback begin with its own frames."""
+        from profilerkit.retrace import hide_our_frames
         from profilerkit.session import outcome_of
 
         self._outcome = outcome_of(error)
         if isinstance(error, SystemExit):
             code = error.code
             self._exit_status = 0 if code is None else code & 0xFF if isinstance(code, int) else 1
-            return
-        self._error = type(error).__name__
-        self._exit_status = -2 if isinstance(error, KeyboardInterrupt) else 1
-        hook = sys.excepthook
-
-        def without_us(kind: Any, value: Any, trace: Any) -> None:
-            sys.excepthook = hook
-            while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
-                trace = trace.tb_next
-            value = value.with_traceback(trace)
-            sys.last_traceback = trace
-            hook(kind, value, trace)
-
-        sys.excepthook = without_us
+        else:
+            self._error = type(error).__name__
+            self._exit_status = -2 if isinstance(error, KeyboardInterrupt) else 1
+        hide_our_frames(error)
 
     def finish(self) -> None:
         """Stop the session; the program's own exit handlers have run."""
         session = self._session
         if not session.active:
             return
-        session.stop(self._outcome, exit_status=self._exit_status, error=self._error)
-        if not self._quiet:
+        try:
+            session.stop(self._outcome, exit_status=self._exit_status, error=self._error)
+        except BaseException:  # noqa: BLE001 - the program has ended, and nothing changes how
+            pass
+        if not self._quiet and self._standard_error == _standard_error():
             _say(f"recorded {session.id}. See it: profilerkit show {session.id}")
 
 

@@ -78,13 +78,22 @@ class Session:
                 self.stop(outcome_of(error), error=type(error).__name__)
                 raise
 
-    def stop(self, outcome: str, *, exit_status: int | None = None, error: str | None = None) -> None:
+    def stop(
+        self,
+        outcome: str,
+        *,
+        exit_status: int | None = None,
+        error: str | None = None,
+        warning: str | None = None,
+    ) -> None:
         """Stop the profilers, say goodbye, and wait for the upload no longer than the plan allows.
 
         Raises only what a signal handler of the program raises meanwhile, after all is done.
         """
         if not self.active or not self._is_here():
             return
+        if warning is not None:
+            self._warn(warning)
         with programs_alarm_held():
             with self._reported("the recording could not be ended as it should"):
                 self._end(outcome, exit_status, error)

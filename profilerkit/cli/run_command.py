@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import stat
@@ -13,6 +14,7 @@ from typing import Any
 import rich_click as click
 
 from profilerkit.cli.shared import common, complete_profiler
+from profilerkit.descriptors import opened_high
 from profilerkit.errors import UsageError
 from profilerkit.settings import Settings
 
@@ -102,8 +104,12 @@ def _program(
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UsageError(f"The script {script!r} cannot be opened ({reason}).", "Check the path.") from None
-    if stat.S_ISDIR(found.st_mode) and not Path(script, "__main__.py").is_file():
+    if stat.S_ISDIR(found.st_mode) and not any(Path(script).glob("__main__.py*")):
         raise UsageError(f"The folder {script!r} has no __main__.py.", "Name a script in it.")
+    if not os.access(script, os.R_OK):
+        raise UsageError(
+            f"The script {script!r} cannot be opened (Permission denied).", "Check who may read it."
+        )
     return "script", script, tuple(arguments)
 
 
@@ -112,10 +118,13 @@ def _default_name(mode: str, target: str) -> str:
 
 
 def _own_folders(mode: str, target: str) -> list[str]:
+    folders = []
     if mode == "script":
         path = os.path.realpath(target)
-        return [path if os.path.isdir(path) else os.path.dirname(path), os.getcwd()]
-    return [os.getcwd()]
+        folders.append(path if os.path.isdir(path) else os.path.dirname(path))
+    with contextlib.suppress(OSError):  # the working folder is gone
+        folders.append(os.getcwd())
+    return folders
 
 
 def _label(text: str) -> tuple[str, str]:
@@ -158,39 +167,55 @@ def _become(plan: dict[str, Any], mode: str, target: str, arguments: Sequence[st
     from profilerkit import process
 
     launcher = str(Path(__file__).parent.parent / "launch.py")
+    stays = process.is_orphans_parent() or not hasattr(os, "posix_spawn")
+    # Whatever runs the launcher, orphans will not become the launcher's children.
+    plan = {**plan, "can_have_watcher": hasattr(os, "posix_spawn")}
     descriptor = _readable(json.dumps(plan).encode())
-    command = [sys.executable, *_interpreter_options(), launcher, str(descriptor), mode, target, *arguments]
-    sys.stdout.flush()
-    sys.stderr.flush()
-    if process.is_orphans_parent() or not hasattr(os, "fork"):
+    options = interpreter_options(sys.orig_argv[1:])
+    command = [sys.executable, *options, launcher, str(descriptor), mode, target, *arguments]
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:  # as with `>&-`
+            stream.flush()
+    if stays:
         from profilerkit.cli.init import run_as_init
 
         sys.exit(run_as_init(command, descriptor, Path(plan["spool"]) / plan["id"], plan["settings"]))
     os.execv(sys.executable, command)
 
 
-def _interpreter_options() -> list[str]:
-    """Return the options that our own interpreter was given: the program gets the same."""
+def interpreter_options(arguments: Sequence[str]) -> list[str]:
+    """Return the options of the interpreter itself from what it was started with."""
     options = []
-    given = iter(sys.orig_argv[1:])
+    given = iter(arguments)
     for each in given:
-        if not each.startswith("-") or each in ("-m", "-c", "-"):
+        if not each.startswith("-") or each in ("-", "--"):
             break
-        options.append(each)
-        if each in ("-X", "-W", "--check-hash-based-pycs"):
-            options.append(next(given))
+        if each.startswith("--"):
+            options += [each, next(given, "")]  # --check-hash-based-pycs: the only one that runs a program
+            continue
+        letters = each[1:]
+        last = next((place for place, letter in enumerate(letters) if letter in "cmWX"), len(letters))
+        if letters[last:] in ("W", "X"):
+            options += [each, next(given, "")]
+        elif letters[last : last + 1] in ("c", "m"):
+            if last:
+                options.append(f"-{letters[:last]}")
+            break
+        else:
+            options.append(each)
     return options
 
 
 def _readable(data: bytes) -> int:
     """Return an inheritable descriptor from which `data` can be read; it has no name on any disk."""
-    if hasattr(os, "memfd_create"):
-        descriptor = os.memfd_create("profilerkit-plan", 0)
-    else:
-        import tempfile
+    with opened_high():  # with its standard streams closed, the program must not find it in their place
+        if hasattr(os, "memfd_create"):
+            descriptor = os.memfd_create("profilerkit-plan", 0)
+        else:
+            import tempfile
 
-        with tempfile.TemporaryFile() as file:
-            descriptor = os.dup(file.fileno())
+            with tempfile.TemporaryFile() as file:
+                descriptor = os.dup(file.fileno())
     os.write(descriptor, data)
     os.lseek(descriptor, 0, os.SEEK_SET)
     os.set_inheritable(descriptor, True)
