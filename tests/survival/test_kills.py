@@ -16,7 +16,7 @@ from tests.lab import Lab, first_line, kill
 
 from .conftest import PROGRAM
 
-ALL = ("-p", "resources", "-p", "memray")
+ALL = ("-p", "resources", "-p", "cpu", "-p", "memray")
 KILLS = int(os.environ.get("PROFILERKIT_TEST_KILLS", "10"))
 LISTED_WITHIN_SECONDS = 20.0
 
@@ -54,7 +54,7 @@ def assert_evidence(shown: dict[str, Any]) -> None:
     assert any("SIGKILL" in each["text"] or each["kind"] == "silent_end" for each in shown["evidence"])
     allocating = {row["function"] for row in shown["hot"]["memray"][:2]}
     assert allocating & {"allocate", "<listcomp>"}, shown["hot"]["memray"][:3]
-    #    assert any(row["function"] == "spin" for row in shown["hot"]["cpu"][:2]), shown["hot"]["cpu"][:3]
+    assert any(row["function"] == "spin" for row in shown["hot"]["cpu"][:2]), shown["hot"]["cpu"][:3]
     assert shown["summary"]["peak_rss_bytes"] > shown["summary"]["peak_heap_bytes"] > 500_000
 
 
