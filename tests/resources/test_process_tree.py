@@ -191,7 +191,7 @@ step(sum(os.times()[:4]))
     (own_seconds,) = program.next_step()
     program.stop_recording()
     assert own_seconds < 0.5
-    assert own_seconds + 1.0 < (program.reading().summary["cpu_seconds"] or 0) < own_seconds + 2.2
+    assert own_seconds + 1.3 < (program.reading().summary["cpu_seconds"] or 0) < own_seconds + 2.2
 
 
 def test_a_daemon_that_was_seen_stays_in_the_tree(run: RunProgram) -> None:
@@ -249,6 +249,33 @@ step(child.pid)
     program.stop_recording()
     os.kill(child, signal.SIGKILL)
     assert values(program.reading(), "rss")[-1] > 100 * MIB
+
+
+def test_threads_of_children_are_no_processes(run: RunProgram) -> None:
+    """The ids of threads come from the same numbers as those of processes, and are told apart."""
+    program = run(
+        """
+step("start")
+starter = '''
+import threading, time
+for _ in range(15):
+    threading.Thread(target=time.sleep, args=(60,)).start()
+    time.sleep(0.1)
+print(flush=True)
+'''
+child = subprocess.Popen([sys.executable, "-c", starter], stdout=subprocess.PIPE)
+child.stdout.readline()
+step("all there")
+child.kill()
+""",
+        interval_seconds=0.05,
+    )
+    program.next_step()
+    program.stop_recording()
+    program.go_on()
+    program.wait()
+    summary = program.reading().summary
+    assert (summary["peak_threads"], summary["peak_processes"]) == (17, 2)
 
 
 def test_a_tree_of_several_generations_is_found(run: RunProgram) -> None:
