@@ -43,7 +43,7 @@ accept: $(VENV)/.ready-to-test ## Run what docs/acceptance.toml lists and print 
 	$(BIN)/python tools/accept.py $(ACCEPT)
 
 docs: $(VENV)/.ready-for-docs ## Build the site into site/ with every link checked
-	$(BIN)/mkdocs build --strict --quiet
+	$(BIN)/zensical build --strict
 
 picture: $(VENV)/.ready-to-run ## Draw docs/images/show.svg from a run that is killed
 	$(BIN)/python tools/picture.py docs/images/show.svg
@@ -61,7 +61,7 @@ constraints: ## Resolve constraints/dev.txt again (needs uv)
 		--no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet -o constraints/dev.txt
 
 clean: ## Remove what these targets made
-	rm -rf .venv .envs .demo dist build site .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .envs .demo dist build site .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # -- what each virtual environment needs ---------------------------------------------------------------
 

@@ -65,16 +65,17 @@ def misspell(name: str, chance: random.Random) -> str:
 
 def make_orders(path: Path, count: int, names: Sequence[str], chance: random.Random) -> None:
     """Write orders as CSV; some spell their customer's name in a way of their own."""
-    spellings = [misspell(chance.choice(names), chance) for _ in range(600)]
+    spellings = [misspell(chance.choice(names), chance) for _ in range(800)]
+    customers = chance.choices([*names, *spellings], k=count)
+    products = chance.choices(PRODUCTS, k=count)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(("id", "date", "customer", "product", "quantity", "price", "note"))
-        for number in range(1, count + 1):
-            customer = chance.choice(spellings) if number % 5 == 0 else chance.choice(names)
+        for number, (customer, product) in enumerate(zip(customers, products, strict=True), 1):
             date = f"2026-{number % 12 + 1:02}-{number % 28 + 1:02}"
-            price = f"{chance.uniform(5, 500):.2f}"
+            price = f"{5 + number * 7919 % 49500 / 100:.2f}"
             note = f"order {number} of the web shop, paid in advance"
-            writer.writerow((number, date, customer, chance.choice(PRODUCTS), number % 4 + 1, price, note))
+            writer.writerow((number, date, customer, product, number % 4 + 1, price, note))
 
 
 # -- extract ---------------------------------------------------------------------------------------

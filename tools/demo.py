@@ -9,7 +9,7 @@ from pathlib import Path
 from recorded import ETL, answer, call, kill_in_the_middle, wait_until_shipped
 
 FOLDER = Path(".demo").absolute()
-KILL_AFTER_SECONDS = 1.0
+KILL_AFTER_SECONDS = 1.5
 """After the ETL has begun to transform: all its data is in memory then."""
 
 

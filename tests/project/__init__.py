@@ -1,0 +1,1 @@
+"""Test the project itself: its layers, its documentation, and what it is built from."""
