@@ -23,7 +23,10 @@ def read_text(path: str) -> str:
     except (OSError, ValueError):
         return ""
     try:
-        return os.read(descriptor, 1 << 16).decode("utf-8", "replace")
+        parts = []
+        while part := os.read(descriptor, 1 << 16):  # some of /proc comes in pieces of a page
+            parts.append(part)
+        return b"".join(parts).decode("utf-8", "replace")
     except OSError:
         return ""
     finally:
@@ -149,7 +152,10 @@ def cgroup_folder(pid: int) -> str | None:
         else:
             continue
         for folder in candidates:
-            if any(os.path.exists(f"{folder}/{name}") for name in ("memory.events", "memory.oom_control")):
+            # The root of a hierarchy (only that of v1 has a release agent) counts the whole machine.
+            if not os.path.exists(f"{folder}/release_agent") and any(
+                os.path.exists(f"{folder}/{name}") for name in ("memory.events", "memory.oom_control")
+            ):
                 return folder
     return None
 

@@ -193,6 +193,7 @@ class Session:
                 for choice in plan["profilers"]
             },
             "warnings": list(plan["warnings"]),
+            "at_start": _usage(),
             "overhead": {},
             "phase": "running",
         }
@@ -282,17 +283,7 @@ class Session:
             self._state.update(phase="ended", outcome=outcome, ended_at=utc_now(), usage=self._usage())
             self._state.update(exit_status=exit_status, error=error)
             self._state["overhead"]["stop"] = cost_since(began)
-            self._leave_last_words()
             self._write()
-
-    def _leave_last_words(self) -> None:
-        """Give profilers that watch from outside what only the process itself knows exactly."""
-        assert self.folder is not None
-        for choice in self.plan["profilers"]:
-            folder = spool.capture_folder(self.folder, choice["name"])
-            if choice["placement"] == "outside" and folder.is_dir():
-                with contextlib.suppress(OSError):
-                    spool.write_json(folder / "goodbye.json", self._state["usage"])
 
     def _say_goodbye(self) -> None:
         timeout = float(self.plan["settings"]["upload_timeout"])
