@@ -44,13 +44,13 @@ class Reader:
             assert self.run(sys.executable, "-c", block.text) == 0, self.said
 
     def run(self, *command: str) -> int:
-        """Run a command and remember what it said."""
+        """Run a command, remember what it said, and return its exit code as a shell would."""
         done = subprocess.run(
             command, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False
         )
         self.said = done.stdout + done.stderr
         assert "Traceback" not in self.said
-        return done.returncode
+        return done.returncode if done.returncode >= 0 else 128 - done.returncode
 
 
 @pytest.mark.slow
