@@ -1,0 +1,68 @@
+"""Write what is known so far into one file, whole or not at all; the format is in the reference."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from array import array
+from base64 import b64encode
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from profilerkit_cpu.fold import CallTree
+
+FILENAME = "cpu.json"
+FORMAT = 1
+
+
+class CaptureWriter:
+    """Write one capture again and again; what was encoded once is kept."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = str(folder / FILENAME)
+        self._frames: dict[int, list[str]] = {}
+
+    def write(
+        self, facts: Mapping[str, Any], trees: Mapping[str, tuple[CallTree, Mapping[str, array[float]]]]
+    ) -> None:
+        """Replace the file. `trees` gives each tree with the columns that differ from its own.
+
+        No descriptor is open before or after. Raises OSError.
+        """
+        parts = [f"{json.dumps(key)}:{json.dumps(value)}" for key, value in facts.items()]
+        parts += [f"{json.dumps(key)}:{self._tree(*each)}" for key, each in trees.items()]
+        data = ("{" + ",\n".join(parts) + "}\n").encode("ascii")
+        temporary = f"{self._path}.tmp"
+        descriptor = os.open(
+            temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0), 0o600
+        )
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(descriptor, view) :]
+        finally:
+            os.close(descriptor)
+        os.replace(temporary, self._path)
+
+    def _tree(self, tree: CallTree, columns: Mapping[str, array[float]]) -> str:
+        nodes = tree.node_count
+        known = self._frames.setdefault(id(tree), [])
+        known += (json.dumps(each) for each in tree.frames[len(known) :])
+        parts = [
+            f'"frames":[{",".join(known)}]',
+            f'"parents":"{encode(tree.parents[:nodes])}"',
+            f'"frame_ids":"{encode(tree.frame_ids[:nodes])}"',
+        ]
+        for name, column in tree.columns.items():
+            parts.append(f'"{name}":"{encode(columns.get(name, column)[:nodes])}"')
+        return "{" + ",\n".join(parts) + "}"
+
+
+def encode(numbers: array[Any]) -> str:
+    """Return numbers as base64 of their little-endian bytes."""
+    if sys.byteorder == "big":
+        numbers = numbers[:]
+        numbers.byteswap()
+    return b64encode(numbers.tobytes()).decode("ascii")

@@ -1,0 +1,88 @@
+"""Fold stacks into a call tree as they are seen, in bounded memory.
+
+A tree has one writer. Others may read its columns at any time: each is only appended to, in an order
+in which a cut at `node_count` is whole.
+"""
+
+from __future__ import annotations
+
+from array import array
+from types import FrameType
+
+ROOT = 0
+MAX_FRAMES = 50_000
+"""Distinct (function, file, line) that a tree holds; beyond them the caller stands for the callee."""
+
+CUT = ("(outer frames left out)", "", 0)
+TOO_MANY = "some stacks were shortened: the call tree reached its limit of {} nodes"
+
+FrameKey = tuple[str, str, int]
+"""Function, file and line."""
+
+
+class CallTree:
+    """A prefix tree of stacks, root first, with columns of seconds for each node."""
+
+    def __init__(self, columns: tuple[str, ...], *, max_depth: int, max_nodes: int) -> None:
+        self.columns = {name: array("d", [0.0]) for name in columns}
+        self.parents = array("I", [0])
+        self.frame_ids = array("I", [0])
+        self.frames: list[FrameKey] = [("", "", 0)]
+        self.full = False
+        self._max_depth = max_depth
+        self._max_nodes = max_nodes
+        self._ids: dict[FrameKey, int] = {}
+        self._children: dict[int, int] = {}
+
+    @property
+    def node_count(self) -> int:
+        """Return how many nodes there are; the columns may briefly be longer."""
+        return len(self.parents)
+
+    def child(self, parent: int, key: FrameKey) -> int:
+        """Return the node of a call from `parent`, or `parent` itself when the tree is full."""
+        frame_id = self._ids.get(key)
+        if frame_id is None:
+            frame_id = len(self.frames)
+            if frame_id >= MAX_FRAMES:
+                self.full = True
+                return parent
+            self._ids[key] = frame_id
+            self.frames.append(key)
+        place = parent << 32 | frame_id
+        node = self._children.get(place)
+        if node is None:
+            node = len(self.parents)
+            if node >= self._max_nodes:
+                self.full = True
+                return parent
+            for column in self.columns.values():
+                column.append(0.0)
+            del self.frame_ids[node:]  # left over if memory ran out here before
+            self.frame_ids.append(frame_id)
+            self.parents.append(parent)
+            self._children[place] = node
+        return node
+
+    def fold(self, frame: FrameType | None, node: int = ROOT) -> int:
+        """Return the node of the stack that ends in `frame`, below `node`."""
+        stack: list[FrameKey] = []
+        room = self._max_depth
+        while frame is not None and room:
+            code = frame.f_code
+            stack.append((code.co_name, code.co_filename, frame.f_lineno or 0))
+            frame = frame.f_back
+            room -= 1
+        if frame is not None:
+            stack.append(CUT)
+        ids, children = self._ids, self._children
+        for key in reversed(stack):
+            # The way of a stack that was seen before, without a call for each frame.
+            found = children.get(node << 32 | ids.get(key, 0))
+            if found is None:
+                below = self.child(node, key)
+                if below == node:
+                    break
+                found = below
+            node = found
+        return node

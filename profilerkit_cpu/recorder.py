@@ -1,0 +1,150 @@
+"""Run both estimators in the recorded process, and write what they know now and then."""
+
+from __future__ import annotations
+
+import _thread
+import os
+import threading
+import time
+from pathlib import Path
+
+from profilerkit_cpu.capture import CaptureWriter
+from profilerkit_cpu.clocks import has_thread_clocks, run_queue_reader
+from profilerkit_cpu.fold import CallTree
+from profilerkit_cpu.sampler import ThreadSampler
+from profilerkit_cpu.snapshot import columns, facts
+from profilerkit_cpu.ticks import Ticks
+from profilerkit_cpu.timeline import Timeline
+
+WRITES_SECONDS = (0.1, 0.2, 0.4, 0.8)
+"""When the first writes are due, after the beginning; then one every second."""
+
+WRITE_SHARE = 0.02
+"""Writing takes no more of the time than this: a large tree is written less often."""
+
+LONGEST_INTERVAL_SECONDS = 0.05
+"""While nothing runs, looks become as rare as this."""
+
+STOP_SECONDS = 4.0
+
+
+class Recorder:
+    """One recording. `start`, `stop` and `abandon` are called on threads of the program."""
+
+    def __init__(self, folder: Path, *, interval_seconds: float, max_depth: int, max_nodes: int) -> None:
+        self.notes: list[str] = []
+        self.timeline = Timeline()
+        self.ticks = Ticks(CallTree(("cpu",), max_depth=max_depth, max_nodes=max_nodes))
+        self.sampler = ThreadSampler(
+            CallTree(("cpu", "wall"), max_depth=max_depth, max_nodes=max_nodes),
+            run_queue_seconds=run_queue_reader() if has_thread_clocks() else None,
+            main_ticks=self.ticks,
+        )
+        self.began_seconds = time.monotonic()
+        self.began_unix_seconds = time.time()
+        self.wall_seconds = self.process_cpu_seconds = 0.0
+        """Until the last look."""
+        self.complete = False
+        self._began_process_cpu = time.process_time()
+        self._pid = os.getpid()
+        self._interval_seconds = interval_seconds
+        self._writer = CaptureWriter(folder)
+        self._stopped_by: int | None = None
+        self._failure: BaseException | None = None
+        self._random = time.monotonic_ns() & 0x7FFFFFFF
+        self._wake = _thread.allocate_lock()
+        self._done = _thread.allocate_lock()
+
+    def start(self) -> None:
+        """Begin, on the thread of the user's code."""
+        self._wake.acquire()
+        self._done.acquire()
+        self.sampler.begin()
+        self.main_account = self.sampler.threads.accounts[threading.main_thread().ident or 0]
+        refused = self.ticks.start()
+        if refused is not None:
+            self.notes.append(f"Bursts of under 5 ms between waits may be missed: {refused}.")
+        try:
+            _thread.start_new_thread(self._run, ())
+        except RuntimeError:
+            self.ticks.stop()
+            raise
+
+    def stop(self) -> None:
+        """Look once more and write the file, on any thread; raise what kept that from being done."""
+        if os.getpid() != self._pid:
+            self.abandon()
+            return
+        self.ticks.stop()
+        self._stopped_by = _thread.get_ident()
+        self._wake.release()
+        if not self._done.acquire(timeout=STOP_SECONDS):
+            raise TimeoutError(f"the sampling thread did not end within {STOP_SECONDS:.0f} s")
+        if self._failure is not None:
+            raise self._failure
+
+    def abandon(self) -> None:
+        """Let go in a forked child, where the sampling thread does not exist."""
+        self.ticks.abandon()
+        if self.sampler.gc_paused:
+            import gc
+
+            gc.enable()
+
+    def _run(self) -> None:
+        try:
+            self._loop()
+        except BaseException as error:  # noqa: BLE001 - it ends here, silently, and is raised by `stop`
+            self._failure = error
+            self.ticks.stop()
+        finally:
+            self._done.release()
+
+    def _loop(self) -> None:
+        # Programs replace functions of `time` (in tests, say): these are the real ones.
+        monotonic, process_time = time.monotonic, time.process_time
+        writes, write_at = iter(WRITES_SECONDS[1:]), WRITES_SECONDS[0]
+        stretch, stopping = 1.0, False
+        while not stopping:
+            pause = self._random_share() * stretch * self._interval_seconds
+            due = monotonic() + pause
+            stopping = self._wake.acquire(timeout=pause)
+            now = monotonic()
+            stretch = self._look(now, due, stopping, stretch)
+            self.wall_seconds = now - self.began_seconds
+            self.process_cpu_seconds = process_time() - self._began_process_cpu
+            self.timeline.add(self.wall_seconds, self.process_cpu_seconds)
+            if self.wall_seconds >= write_at and not stopping:
+                took = self._write()
+                write_at = next(writes, self.wall_seconds + max(1.0, took / WRITE_SHARE))
+        self.sampler.settle()
+        self.complete = True
+        self._write()
+
+    def _look(self, now: float, due: float, stopping: bool, stretch: float) -> float:
+        """Look at the threads; return by how much the next pause is to be longer than usual."""
+        self.ticks.check()
+        if not stopping and self.sampler.nothing_ran(now):
+            return min(stretch * 1.5, max(1.0, LONGEST_INTERVAL_SECONDS / self._interval_seconds))
+        try:
+            self.sampler.look(now, now if stopping else due, ending=self._stopped_by)
+        except MemoryError:
+            pass  # it is the program's to meet that, and perhaps to get over it
+        return 1.0
+
+    def _random_share(self) -> float:
+        """Return a number between 0.5 and 1.5; the program's `random` is not ours to move on."""
+        self._random = self._random * 1103515245 + 12345 & 0x7FFFFFFF
+        return 0.5 + self._random / 0x80000000
+
+    def _write(self) -> float:
+        """Write the capture; return the CPU seconds that took. A full disk may have room the next time."""
+        began = time.thread_time()
+        try:
+            cpu, wall = columns(self)
+            trees = {"looks": (self.sampler.tree, {"cpu": cpu, "wall": wall}), "ticks": (self.ticks.tree, {})}
+            self._writer.write(facts(self), trees)
+            self._failure = None
+        except (OSError, MemoryError) as error:
+            self._failure = error
+        return time.thread_time() - began

@@ -1,0 +1,125 @@
+"""Keep an account of each thread of the process, and of the threads of one name together."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from types import FrameType
+from typing import Any
+
+from profilerkit_cpu.clocks import thread_clock
+from profilerkit_cpu.fold import ROOT, CallTree
+
+MAX_NAMES = 100
+"""Beyond so many names, threads whose names differ in digits alone count as one."""
+
+
+class ThreadGroup:
+    """Threads of one name, and their times together."""
+
+    __slots__ = ("count", "cpu", "name", "node", "queued", "wall")
+
+    def __init__(self, name: str, node: int) -> None:
+        self.name = name
+        self.node = node
+        self.count = 0
+        self.cpu = self.queued = self.wall = 0.0
+
+
+class ThreadAccount:
+    """Where one thread was seen last, the clocks it showed, and what could not be assigned yet."""
+
+    __slots__ = (
+        "carried", "clock", "cpu", "group", "ignored", "native_id", "node",
+        "owed_busy", "owed_cpu", "owed_off", "queued", "running", "waited_at",
+    )  # fmt: skip
+
+    def __init__(
+        self, native_id: int | None, group: ThreadGroup, clock: int | None, *, ignored: bool
+    ) -> None:
+        self.native_id = native_id
+        self.group = group
+        self.clock = clock
+        """None where the thread's CPU time is not known."""
+        self.ignored = ignored
+        self.node = self.waited_at = group.node
+        self.cpu = self.queued = 0.0
+        self.running = False
+        self.owed_cpu = self.owed_busy = self.owed_off = 0.0
+        self.carried = 0
+
+    def read_cpu(self) -> float:
+        """Return the thread's CPU seconds; 0 when it has just ended."""
+        try:
+            return time.clock_gettime(self.clock)  # type: ignore[arg-type]
+        except OSError:
+            return 0.0
+
+
+class Threads:
+    """The accounts of all threads, by ident."""
+
+    def __init__(self, tree: CallTree, run_queue_seconds: Callable[[int], float] | None) -> None:
+        self.groups: dict[str, ThreadGroup] = {}
+        self.accounts: dict[int, ThreadAccount] = {}
+        self.without_clock = 0
+        self._tree = tree
+        self._run_queue_seconds = run_queue_seconds
+        self._own_files = os.path.join(
+            os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "profilerkit"
+        )
+
+    def account(self, ident: int) -> ThreadAccount | None:
+        """Return the account of a thread that was seen before; idents are used again."""
+        account = self.accounts.get(ident)
+        native_id = getattr(_known().get(ident), "_native_id", None)
+        return account if account is None or native_id in (None, account.native_id) else None
+
+    def open(self, ident: int, frame: FrameType) -> ThreadAccount:
+        """Return a new account. A thread of our own is ignored: its outermost frame is in our code."""
+        thread = _known().get(ident)
+        native_id = getattr(thread, "_native_id", None)
+        ignored = thread is None and self._is_ours(frame)
+        has_clock = native_id is not None and self._run_queue_seconds is not None
+        if ignored:
+            group = ThreadGroup("", ROOT)
+        else:
+            group = self._group(str(getattr(thread, "_name", "(not of threading)")))
+            group.count += 1
+            self.without_clock += not has_clock
+        clock = thread_clock(native_id) if native_id is not None and has_clock else None
+        account = self.accounts[ident] = ThreadAccount(native_id, group, clock, ignored=ignored)
+        return account
+
+    def queued(self, account: ThreadAccount) -> float:
+        """Return how long, in seconds, a thread has been ready to run without a processor."""
+        if self._run_queue_seconds is None or account.native_id is None:
+            return 0.0
+        return self._run_queue_seconds(account.native_id)
+
+    def _group(self, name: str) -> ThreadGroup:
+        if name not in self.groups and len(self.groups) >= MAX_NAMES:
+            name = "".join("N" if each.isdigit() else each for each in name)
+            if name not in self.groups and len(self.groups) >= 2 * MAX_NAMES:
+                name = "(other threads)"
+        group = self.groups.get(name)
+        if group is None:
+            group = self.groups[name] = ThreadGroup(name, self._tree.child(ROOT, (name, "", 0)))
+        return group
+
+    def _is_ours(self, frame: FrameType) -> bool:
+        outer: FrameType | None = frame
+        while outer is not None:
+            frame, outer = outer, outer.f_back
+        return frame.f_code.co_filename.startswith(self._own_files)
+
+
+def _known() -> Mapping[int, Any]:
+    """Return the threads of `threading` by ident, without the lock that its `enumerate` takes.
+
+    Of them plain attributes are read: a subclass may have made `name` a property of its own.
+    """
+    found: Mapping[int, Any] = getattr(threading, "_active", {})
+    return found

@@ -1,0 +1,190 @@
+"""Attribute the main thread's CPU time: a timer on its CPU clock signals it, a handler looks at its stack.
+
+The kernel delivers such a timer only at its own timer interrupt (every jiffy, 4 ms at 250 Hz), and only
+while the thread runs: each signal is one look at a jiffy. Looks weigh alike. Weighing them by the CPU
+time since the last one would favour code that follows long stretches nobody looked at. Python runs the
+handler at the next bytecode, at the *end* of a C call, so there it has to work out how many jiffies
+passed inside that call.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+from _thread import get_ident
+from types import FrameType, FunctionType, MethodType
+from typing import Any
+
+from profilerkit_cpu.fold import CallTree
+from profilerkit_cpu.timer import CpuTimer
+
+SIGNAL_NAME = "SIGURG"
+"""Ignored by default: a tick does no harm should the program reset its handlers. Go took it for the same."""
+
+HANDLER_FILE = "<profilerkit_cpu>"
+"""Coverage and debuggers leave files of such names alone, should they see the handler."""
+
+THINNEST_SECONDS = 0.0039
+"""Where jiffies are shorter than this, looks are left out at random: none is needed more often."""
+
+JITTER_SECONDS = 0.0001
+"""A handler may run this much after its jiffy, and so the next one this much too early."""
+
+
+class Ticks:
+    """Look at the main thread at the ticks of its own CPU clock, into a tree that has a column `cpu`."""
+
+    def __init__(self, tree: CallTree) -> None:
+        self.tree = tree
+        self.looks = 0
+        self.began_seconds = 0.0
+        """The thread's CPU time when it began."""
+        self.reached_seconds = 0.0
+        """The thread's CPU time at the last look: up to there the tree accounts for it."""
+        self.ended: str | None = None
+        """Why it ended before `stop`, in words."""
+        self._seconds = tree.columns["cpu"]
+        self._timer: CpuTimer | None = None
+        self._handler: Any = None
+        self._before: Any = None
+        self._jiffy = 0.0
+        self.handoffs = 0
+        """Context switches of the main thread that the looks of the other estimator cost."""
+        self._switches = 0
+        self._burst = 0.0
+        self._random = 1
+        self._busy = False
+
+    def start(self) -> str | None:
+        """Begin, or return why that is not possible, in words."""
+        number = getattr(signal, SIGNAL_NAME, None)
+        if number is None or not sys.platform.startswith("linux"):
+            return "this system has no CPU timers for threads"
+        if not _on_main_thread():
+            return "the recording did not start on the main thread"
+        if signal.getsignal(number) not in (signal.SIG_DFL, signal.SIG_IGN):
+            return f"the program handles {SIGNAL_NAME} itself"
+        try:
+            import resource
+
+            self._usage = resource.getrusage
+            self._jiffy = self._burst = time.clock_getres(6)  # CLOCK_MONOTONIC_COARSE
+            timer = CpuTimer(number)
+        except (ImportError, OSError, AttributeError) as error:
+            return f"no CPU timer could be made ({error})"
+        self._number = number
+        code = Ticks._on_tick.__code__.replace(co_filename=HANDLER_FILE)
+        self._handler = MethodType(FunctionType(code, globals()), self)
+        self._before = signal.signal(number, self._handler)
+        signal.siginterrupt(number, False)
+        self._switches = self._usage(1).ru_nvcsw
+        self.began_seconds = self.reached_seconds = time.thread_time()
+        timer.arm(self.began_seconds, self._jiffy / 20)
+        self._timer = timer
+        return None
+
+    def stop(self) -> None:
+        """End, and give the signal back; off the main thread that happens a moment later on it."""
+        self._end(None)
+        if self._handler is None:
+            return
+        if _on_main_thread():
+            self._give_back()
+        elif signal.getsignal(self._number) is self._handler:
+            signal.raise_signal(self._number)
+
+    def abandon(self) -> None:
+        """Give the signal back in a forked child, which has no timer."""
+        self._timer = None
+        if self._handler is not None and _on_main_thread():
+            self._give_back()
+
+    @property
+    def covers(self) -> bool:
+        """Tell whether the looks stand for all CPU time of the main thread until now, or until `stop`."""
+        return self._handler is not None and self.ended is None
+
+    @property
+    def accounted_seconds(self) -> float:
+        """Return the main thread's CPU seconds that the looks stand for."""
+        return self.reached_seconds - self.began_seconds
+
+    def check(self) -> None:
+        """End the timer, on any thread, if the program has taken the signal."""
+        if self._timer is not None and signal.getsignal(self._number) is not self._handler:
+            self._end(f"the program set its own handler of {SIGNAL_NAME}")
+
+    def _end(self, reason: str | None) -> None:
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            self.ended = reason
+            timer.delete()
+
+    def _give_back(self) -> None:
+        if signal.getsignal(self._number) is self._handler:
+            signal.signal(self._number, self._before)
+
+    def _on_tick(self, signum: int, frame: FrameType | None) -> None:
+        # Any other exception comes from a signal handler of the program that runs on top of this one.
+        try:
+            if self._timer is None:
+                self._give_back()  # it was ended on another thread
+            elif (reason := _unwelcome()) is not None:
+                self._end(reason)
+            elif not self._busy:
+                self._busy = True
+                try:
+                    self._look(frame)
+                finally:
+                    self._busy = False
+        except (RecursionError, MemoryError):
+            pass
+
+    def _look(self, frame: FrameType | None) -> None:
+        switches = self._usage(1).ru_nvcsw - self.handoffs  # RUSAGE_THREAD
+        passed = self._jiffies_passed(time.thread_time(), switches - self._switches)
+        self._switches = switches
+        share = passed * self._jiffy / THINNEST_SECONDS
+        if share < 1:
+            self._random = self._random * 1103515245 + 12345 & 0x7FFFFFFF
+            if self._random > share * 0x7FFFFFFF:
+                return
+            passed /= share
+        self._seconds[self.tree.fold(frame)] += passed * self._jiffy
+        self.looks += 1
+
+    def _jiffies_passed(self, cpu: float, waits: int) -> float:
+        """Return how many jiffies the code that is looked at has run through, at least one."""
+        used, jiffy = cpu - self.reached_seconds, self._jiffy
+        if waits <= 0:  # it ran all the time since the last look
+            passed = max(1, int((used + JITTER_SECONDS) / jiffy))
+            self.reached_seconds = min(cpu, self.reached_seconds + passed * jiffy)
+            return passed
+        # It waited in between. Before the first wait half a jiffy went by unseen on average, and between
+        # two waits a whole burst.
+        unseen = 0.5 + (waits - 1) * min(1.0, self._burst / jiffy)
+        self._burst += 0.05 * (used / waits - self._burst)
+        self.reached_seconds = cpu
+        return max(1.0, used / jiffy - unseen)
+
+
+def _on_main_thread() -> bool:
+    return threading.main_thread().ident == get_ident()
+
+
+def _unwelcome() -> str | None:
+    """Return why the main thread may not be signalled any more, in words, or None."""
+    hook = sys.getprofile()
+    if sys.gettrace() is not None or not (hook is None or _is_memrays(hook)):
+        return "the program set a trace or profile hook of its own, which would see the handler"
+    wakeup = signal.set_wakeup_fd(-1)
+    if wakeup != -1:
+        signal.set_wakeup_fd(wakeup)
+        return "the program has its signals written to a descriptor (signal.set_wakeup_fd)"
+    return None
+
+
+def _is_memrays(hook: object) -> bool:
+    return isinstance(hook, int) or type(hook).__module__.startswith("memray")
