@@ -25,7 +25,7 @@ PATH_LENGTH = 196
 _PART = re.compile(r"[A-Za-z0-9._%=-]{1,200}")
 _PREFIX_END = re.compile(r"[A-Za-z0-9._%=-]{0,200}")
 _KEPT = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
-_DEVICE = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)")
+_DEVICE = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|\Z)")
 
 
 def is_part(part: str) -> bool:
