@@ -15,6 +15,9 @@ from profilerkit.errors import UsageError
 
 DEFAULT_PROFILERS = ("resources", "cpu", "memray")
 
+PLACES = ("store", "spool")
+"""Settings that are paths or URLs; a path in the file is relative to the file's folder."""
+
 _UNITS = {"": 1, "b": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30, "tib": 1 << 40}
 
 
@@ -117,7 +120,19 @@ def load_settings(given: Mapping[str, Any] | None = None, folder: Path | None = 
             values[each.name] = _checked(each, os.environ[variable], variable)
         elif each.name in table:
             values[each.name] = _checked(each, table[each.name], f"[tool.profilerkit] of {path}")
+            if each.name in PLACES and path is not None:
+                values[each.name] = absolute(values[each.name], path.parent)
+    for name in PLACES:
+        if values.get(name):
+            values[name] = absolute(values[name])
     return Settings(**values)
+
+
+def absolute(place: str, folder: Path | None = None) -> str:
+    """Return a path as an absolute one, since other processes use it elsewhere; a URL stays as it is."""
+    if "://" in place or "::" in place:
+        return place
+    return os.path.abspath(os.path.join(folder or "", os.path.expanduser(place)))
 
 
 def _checked(each: Attribute[Any], value: Any, where: str) -> Any:

@@ -190,11 +190,19 @@ def ship_all(ship: Ship) -> tuple[list[Recording], list[str]]:
                 skipped.add(folder)
 
 
+def _log_to_the_watchers_log() -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(message)s"))
+    ours = logging.getLogger("profilerkit")
+    ours.addHandler(handler)
+    ours.propagate = False
+
+
 def main() -> int:
     """Ship for the watcher that started us and handed over the lock."""
     question = json.load(sys.stdin)
     sys.path += [each for each in question["sys_path"] if each not in sys.path]
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
+    _log_to_the_watchers_log()
     from profilerkit.stores import open_store
 
     lock: int | None = int(sys.argv[1])
