@@ -17,7 +17,7 @@ from profilerkit._version import __version__
 from profilerkit.errors import ProfilerKitError, UsageError
 
 COMMANDS = ("run", "list", "show", "report", "plugins", "recover", "completion")
-SHARED = ("store", "quiet", "verbose")
+SHARED = ("quiet", "verbose")
 
 
 class Commands(rich_click.RichGroup):
