@@ -6,6 +6,7 @@ Two passes over the file: one finds the peak and the samples of memory, one the 
 from __future__ import annotations
 
 import json
+import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,12 +17,14 @@ from profilerkit.errors import CaptureError, ProfilerKitError
 from profilerkit.interfaces import CaptureFiles
 from profilerkit.reading import Metric, Reading, StackBuilder, StackTree, is_launcher
 from profilerkit_memray.profiler import CAPTURE, NOTES
-from profilerkit_memray.samples import Samples, samples_of
+from profilerkit_memray.samples import samples_of
 
 if TYPE_CHECKING:
     from memray import AllocationRecord, FileReader
 
 MAGIC = b"memray\0"
+TRAILER = b"\1"
+"""What memray writes last; space that it had reserved follows as zeros."""
 SMALLEST_SAMPLE_BYTES = 3
 """A sample of memory takes at least this much of a file."""
 WORTH_A_NOTE = 0.1
@@ -29,8 +32,9 @@ WORTH_A_NOTE = 0.1
 WORTH_A_NOTE_BYTES = 1 << 20
 """… if it is more than this: Python itself needs some."""
 SILENCE_SECONDS = 2.0
-"""memray samples every 10 ms; when it was silent this long before its end, it had stopped recording."""
+"""memray samples every 10 ms; when it was silent this long before it was stopped, it had given up."""
 
+CHUNK_BYTES = 1 << 20
 UNKNOWN_STACK = "<unknown stack>"
 
 
@@ -56,7 +60,11 @@ def read_capture(capture: CaptureFiles) -> Reading:
         },
         timelines=samples.timelines(),
         stacks=stacks,
-        notes=(*_left_notes(capture.folder), *_unknown_share(stacks), *_early_end(samples, lasted_seconds)),
+        notes=(
+            *_left_notes(capture.folder),
+            *_unknown_share(stacks),
+            *_gave_up(capture.folder / CAPTURE, lasted_seconds, samples.span_seconds),
+        ),
     )
 
 
@@ -166,10 +174,26 @@ def _unknown_share(stacks: StackTree) -> Iterator[str]:
         )
 
 
-def _early_end(samples: Samples, lasted_seconds: float) -> Iterator[str]:
-    silent = lasted_seconds - samples.span_seconds
-    if silent > SILENCE_SECONDS:
+def _gave_up(path: Path, lasted_seconds: float, seen_seconds: float) -> Iterator[str]:
+    """Say so when memray was stopped in order, but had not been able to write for some time."""
+    stopped_in_order = lasted_seconds > 0
+    silent_seconds = max(0.0, lasted_seconds - seen_seconds)
+    if stopped_in_order and (silent_seconds > SILENCE_SECONDS or _last_byte(path) != TRAILER):
         yield (
-            f"memray stopped recording {silent:.1f} s before its end: "
+            f"memray stopped recording {silent_seconds:.1f} s before its end: "
             "the disk was full, or the program closed its file"
         )
+
+
+def _last_byte(path: Path) -> bytes:
+    """Return the last byte of a file that is not zero."""
+    with path.open("rb") as file:
+        end = file.seek(0, os.SEEK_END)
+        while end > 0:
+            begin = max(0, end - CHUNK_BYTES)
+            file.seek(begin)
+            written = file.read(end - begin).rstrip(b"\0")
+            if written:
+                return written[-1:]
+            end = begin
+    return b""
