@@ -93,11 +93,11 @@ def describe(error: BaseException) -> str:
 def _alarm_can_be_borrowed() -> bool:
     """Tell whether this is the main thread, with no alarm handler that Python could not give back."""
     import signal
-    import threading
 
+    threading = sys.modules.get("threading")  # a program without it has no other thread of Python
     # Not current_thread(): it would list a thread of ours among the program's.
     return (
-        threading.main_thread().ident == _thread.get_ident()
+        (threading is None or threading.main_thread().ident == _thread.get_ident())
         and hasattr(signal, "setitimer")
         and signal.getsignal(signal.SIGALRM) is not None
     )

@@ -14,10 +14,12 @@ _HERE = os.path.dirname(os.path.abspath(__file__))
 if __name__ == "__main__" and sys.path and os.path.abspath(sys.path[0]) == _HERE:
     del sys.path[0]  # this folder: its modules are not top-level ones
 
+import _frozen_importlib_external as importer
+from types import CodeType, FunctionType
 from typing import Any
 
 
-def prepare() -> tuple[_Program, dict[str, Any], _Ending]:
+def prepare() -> tuple[_Program, _Ending]:
     """Start the session and make everything look as `python` leaves it; return what is to be executed."""
     descriptor, mode, target, *arguments = sys.argv[1:]
     session, quiet = _start(int(descriptor))
@@ -31,7 +33,7 @@ def prepare() -> tuple[_Program, dict[str, Any], _Ending]:
     import atexit
 
     atexit.register(ending.finish)  # the first to be registered is the last to run
-    return _Program(session, mode, target, namespace), namespace, ending
+    return _Program(session, mode, target, namespace), ending
 
 
 def _start(descriptor: int) -> tuple[Any, bool]:
@@ -63,9 +65,7 @@ def _start(descriptor: int) -> tuple[Any, bool]:
 
 def _fresh_main(mode: str) -> dict[str, Any]:
     """Put a `__main__` as `python` makes it in the place of this file's and return its namespace."""
-    import types
-
-    module = types.ModuleType("__main__")
+    module = type(sys)("__main__")
     names = vars(module)
     for name, value in vars(sys.modules["__main__"]).items():  # what this version of Python puts there
         if name in ("__annotations__", "__builtins__") or (
@@ -73,9 +73,9 @@ def _fresh_main(mode: str) -> dict[str, Any]:
         ):
             names[name] = {} if name == "__annotations__" else value
     if mode != "script":
-        import importlib.machinery
+        import _frozen_importlib
 
-        names["__loader__"] = importlib.machinery.BuiltinImporter
+        names["__loader__"] = _frozen_importlib.BuiltinImporter
     sys.modules["__main__"] = module
     return names
 
@@ -90,7 +90,7 @@ class _Program:
         self._namespace = namespace
 
     def compile(self) -> Any:
-        """Return the code to execute in the namespace; what runs as a module returns a call that does."""
+        """Return what runs the program when it is called, with no frame of ours in between."""
         if self._mode == "module":
             try:
                 _path_first(os.getcwd())
@@ -99,7 +99,7 @@ class _Program:
             return self._module(self._target, alter_argv=True)
         if self._mode == "code":
             _path_first("")
-            return _code(self._target)
+            return self._function(_code(self._target))
         path = self._target if os.path.isabs(self._target) else os.path.join(os.getcwd(), self._target)
         if _has_importer(path):  # a folder or an archive
             sys.path.insert(0, path)
@@ -107,16 +107,14 @@ class _Program:
         _path_first(os.path.dirname(os.path.realpath(self._target)))
         with open(path, "rb") as file:
             data = file.read()
+        magic = importer.MAGIC_NUMBER
         self._namespace.update(__file__=path)
-        from importlib.machinery import SourceFileLoader, SourcelessFileLoader
-        from importlib.util import MAGIC_NUMBER
-
-        if path.endswith(".pyc") or data[:2] == MAGIC_NUMBER[:2]:
-            self._namespace.update(__loader__=SourcelessFileLoader("__main__", path))
-            return _compiled_code(data, MAGIC_NUMBER)
-        self._namespace.update(__loader__=SourceFileLoader("__main__", path))
+        if path.endswith(".pyc") or data[:2] == magic[:2]:
+            self._namespace.update(__loader__=importer.SourcelessFileLoader("__main__", path))
+            return self._function(_compiled_code(data, magic))
+        self._namespace.update(__loader__=importer.SourceFileLoader("__main__", path))
         try:
-            return compile(data, path, "exec", dont_inherit=True)
+            return self._function(compile(data, path, "exec", dont_inherit=True))
         except (SyntaxError, ValueError):
             if _decodes(data):
                 raise
@@ -127,12 +125,16 @@ class _Program:
         self._session.stop("unknown", warning="Python could not decode the program's source: not recorded")
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
+    def _function(self, code: CodeType) -> Any:
+        """Return a call of the code itself: unlike `exec`, it counts as one call and not as two."""
+        return FunctionType(code, self._namespace)
+
     @staticmethod
     def _module(name: str, *, alter_argv: bool) -> Any:
         import functools
         import runpy
 
-        # No function of ours, which would be a frame in the program's tracebacks.
+        # A function of ours would be a frame in the program's tracebacks.
         return functools.partial(runpy._run_module_as_main, name, alter_argv)  # type: ignore[attr-defined]
 
 
@@ -250,14 +252,17 @@ class _Ending:
 
 
 if __name__ == "__main__":
-    _program, _namespace, _ending = prepare()
+    _program, _ending = prepare()
+    from profilerkit import depth
+
+    _frame = None
     try:
-        _compiled = _program.compile()
+        _run = _program.compile()
         # Called from here, so that the program's stack begins as little deeper as can be.
-        if callable(_compiled):
-            _compiled()
-        else:
-            exec(_compiled, _namespace)
+        _frame = depth.forget_one_frame()
+        _run()
     except BaseException as _error:
         _ending.ended_by(_error)
         raise
+    finally:
+        depth.remember(_frame)

@@ -6,11 +6,11 @@ did with that signal. The link carries words only; neither its end nor its silen
 
 from __future__ import annotations
 
+import _socket as socket  # without the selectors, enums and files of `socket`
 import contextlib
 import json
 import os
 import signal
-import socket
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path

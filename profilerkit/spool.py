@@ -16,7 +16,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import stat
 import time
 from collections.abc import Iterator
@@ -138,6 +137,8 @@ def is_due(spool: Path) -> dict[str, Any] | None:
 
 def delete(spool: Path) -> None:
     """Remove a spool: gone under its name at once, then from the disk."""
+    import shutil  # not in recorded processes
+
     trash = spool.with_name(f"{TRASH}{spool.name}-{os.getpid()}")
     with contextlib.suppress(OSError):
         spool.rename(trash)
@@ -206,6 +207,8 @@ def last_change(spool: Path) -> float:
 
 def sweep(root: Path, age_seconds: float = 60.0) -> None:
     """Remove what a dead process left half-made, and what a dead ship left half-removed."""
+    import shutil
+
     from profilerkit.process import stat_fields
 
     for name in os.listdir(root) if root.is_dir() else []:
