@@ -171,9 +171,9 @@ class Account:
         if container is None:
             return
         shared = "The container's numbers hold file cache"
-        if container.other_processes:
+        if container.limit_bytes is not None and container.other_processes:
             yield f"{shared}, and those of up to {container.other_processes} other processes in it."
-        else:
+        elif container.limit_bytes is not None:
             yield f"{shared}; no other processes were seen in it."
         if container.oom_kills:
             yield f"The kernel killed {container.oom_kills} processes of the container for lack of memory."

@@ -157,8 +157,11 @@ def _leaves_much_unexplained(own: list[HotRow], all_of_it: float) -> bool:
     return sum(row.self_value for row in own) < 0.9 * all_of_it
 
 
+WORDS = {"cpu": "CPU time", "wall": "wall time", "heap_at_peak": "heap at its peak"}
+
+
 def _words(metric: str) -> str:
-    return metric.replace("_", " ")
+    return WORDS.get(metric, metric.replace("_", " "))
 
 
 def _hot_table(rows: list[HotRow], all_of_it: float) -> Table:
