@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import shutil
 import sys
+import time
 from pathlib import Path
 
 from recorded import ETL, answer, call, kill_in_the_middle, wait_until_shipped
 
 FOLDER = Path(".demo").absolute()
-KILL_AFTER_SECONDS = 1.5
-"""After the ETL has begun to transform: all its data is in memory then."""
+PART_OF_TRANSFORM = 0.3
+"""Of a whole run, after the ETL has begun to transform: the kill comes while it compares names."""
 
 
 def main() -> int:
     """Run the demo and return the exit code of the first command that fails."""
     shutil.rmtree(FOLDER, ignore_errors=True)
     say(f"1. Record a small ETL. Everything is kept in {FOLDER.name}/.", f"run {ETL}")
+    began = time.monotonic()
     if code := call(FOLDER, "run", ETL):
         return code
+    seconds = PART_OF_TRANSFORM * (time.monotonic() - began)
     wait_until_shipped(FOLDER)
     say(
         "2. Run it again, and kill it in the middle with SIGKILL, as the kernel does.",
         f"run {ETL}",
     )
-    kill_in_the_middle(FOLDER, step="transform", seconds=KILL_AFTER_SECONDS)
+    kill_in_the_middle(FOLDER, step="transform", seconds=seconds)
     wait_until_shipped(FOLDER)
     for words, arguments in (
         ("3. Both are there.", ["list"]),
