@@ -22,18 +22,20 @@ NOT_FORWARDED = (
 )
 
 
-def run_as_init(command: Sequence[str], descriptor: int, spool: Path, settings: Mapping[str, Any]) -> int:
+def run_as_init(
+    command: Sequence[str], environment: Mapping[str, str], spool: Path, settings: Mapping[str, Any]
+) -> int:
     """Run the launcher to its end and return the exit code that we should have.
 
     A signal that ended it ends us too; as PID 1, which no signal ends, we exit with 128+n.
     """
     if not hasattr(os, "posix_spawn"):
-        return subprocess.call(command, close_fds=False)
+        return subprocess.call(command, env=environment, close_fds=False)
     ours = signal.valid_signals() - {getattr(signal, name, None) for name in NOT_FORWARDED}
     waited = {*ours, signal.SIGCHLD}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, waited)
     # With our descriptors, dispositions and mask, as if it had been executed in our place.
-    child = os.posix_spawn(command[0], list(command), os.environ, setsigmask=before)
+    child = os.posix_spawn(command[0], list(command), environment, setsigmask=before)
     _let_go_of_descriptors()
     status = _serve_until(child, waited)
     end = time.monotonic() + max(LONGEST_UPLOAD_SECONDS, float(settings["upload_timeout"]))

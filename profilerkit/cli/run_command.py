@@ -19,7 +19,36 @@ from profilerkit.errors import UsageError
 from profilerkit.settings import Settings
 
 
+class ProgramCommand(click.RichCommand):
+    """A command whose options end with the program's name, also where an option gives it."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Leave everything behind `-m MODULE` and `-c CODE` to the program, as Python does."""
+        end = self._end_of_ours(ctx, args)
+        return super().parse_args(ctx, [*args[:end], "--", *args[end:]] if end else args)
+
+    def _end_of_ours(self, ctx: click.Context, args: list[str]) -> int:
+        """Return where the program's own arguments begin, 0 where its name is one of them."""
+        params = {flag: each for each in self.get_params(ctx) for flag in each.opts}
+        place = 0
+        while place < len(args) and args[place].startswith("-") and args[place] not in ("-", "--"):
+            word = args[place]
+            flags = [word.partition("=")[0]] if word.startswith("--") else [f"-{each}" for each in word[1:]]
+            for letter, flag in enumerate(flags, 2):
+                param = params.get(flag)
+                if not isinstance(param, click.Option) or param.is_flag:
+                    continue
+                joined = "=" in word if word.startswith("--") else letter < len(word)
+                place += 0 if joined else 1
+                if flag in ("-m", "-c"):
+                    return min(place + 1, len(args))
+                break
+            place += 1
+        return 0
+
+
 @click.command(
+    cls=ProgramCommand,
     context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False},
     epilog="Everything after SCRIPT, MODULE or CODE belongs to the program.",
 )
@@ -114,7 +143,9 @@ def _program(
 
 
 def _default_name(mode: str, target: str) -> str:
-    return {"script": os.path.basename(os.path.abspath(target)), "module": target, "code": "-c"}[mode]
+    if mode == "script":
+        return os.path.basename(os.path.abspath(target))
+    return {"module": target, "code": "-c"}[mode]
 
 
 def _own_folders(mode: str, target: str) -> list[str]:
@@ -173,14 +204,30 @@ def _become(plan: dict[str, Any], mode: str, target: str, arguments: Sequence[st
     descriptor = _readable(json.dumps(plan).encode())
     options = interpreter_options(sys.orig_argv[1:])
     command = [sys.executable, *options, launcher, str(descriptor), mode, target, *arguments]
+    environment = given_environment()
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:  # as with `>&-`
             stream.flush()
     if stays:
         from profilerkit.cli.init import run_as_init
 
-        sys.exit(run_as_init(command, descriptor, Path(plan["spool"]) / plan["id"], plan["settings"]))
-    os.execv(sys.executable, command)
+        sys.exit(run_as_init(command, environment, Path(plan["spool"]) / plan["id"], plan["settings"]))
+    os.execve(sys.executable, command, environment)
+
+
+def given_environment() -> dict[str, str]:
+    """Return our environment without what Python itself put into it when it left the C locale (PEP 538).
+
+    The program's Python would else find itself in another locale, and not in its UTF-8 mode.
+    """
+    environment = dict(os.environ)
+    with contextlib.suppress(OSError):
+        first = Path("/proc/self/environ").read_bytes().split(b"\0")
+        given = [os.fsdecode(each[len(b"LC_CTYPE=") :]) for each in first if each.startswith(b"LC_CTYPE=")]
+        environment.pop("LC_CTYPE", None)
+        if given:
+            environment["LC_CTYPE"] = given[0]
+    return environment
 
 
 def interpreter_options(arguments: Sequence[str]) -> list[str]:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,7 @@ class Twins:
         """Run a program both ways; exit code and every byte of output must be equal. Return them."""
         plain = self.plain(*arguments, interpreter=interpreter, **how)
         recorded = self.recorded(*arguments, interpreter=interpreter, **how)
-        assert _without_addresses(plain) == _without_addresses(recorded)
+        assert_equal(plain, recorded)
         return recorded
 
     def assert_same_source(self, text: str | bytes, **how: Any) -> Ran:
@@ -121,9 +122,14 @@ class Twins:
         )
 
 
-def _without_addresses(ran: Ran) -> Ran:
-    """Objects lie at other addresses each time, recorded or not."""
-    return Ran(ran.code, *(re.sub(r"\b0x[0-9a-f]{6,}\b", "0x…", text) for text in (ran.stdout, ran.stderr)))
+def assert_equal(plain: Ran, recorded: Ran) -> None:
+    """Fail with the first differing line, unless both are equal apart from the addresses of objects."""
+    one, other = (
+        [str(ran.code), *re.sub(r"\b0x[0-9a-f]{6,}\b", "0x…", ran.stdout + ran.stderr).splitlines(True)]
+        for ran in (plain, recorded)
+    )
+    for number, (expected, found) in enumerate(zip_longest(one, other)):
+        assert expected == found, f"line {number}, and then: {''.join(other[number + 1 :])[:2000]}"
 
 
 needs_root = pytest.mark.skipif("os.getuid() != 0", reason="only root may do this")

@@ -31,16 +31,21 @@ ENDINGS = {
     "SIGKILL": "import os, signal, time\nprint(1, flush=True)\nos.kill(os.getpid(), signal.SIGKILL)",
     "SIGSEGV": "import faulthandler\nfaulthandler._sigsegv()",
     "abort": "import os\nos.abort()",
-    "exit in a handler": "import os, signal, sys\nsignal.signal(15, lambda *_: sys.exit(4))\nos.kill(os.getpid(), 15)\n",
-    "error in a handler": "import os, signal\ndef h(*_): 1 / 0\nsignal.signal(15, h)\nos.kill(os.getpid(), 15)\n",
-    "exit handlers": "import atexit\natexit.register(print, 'first')\natexit.register(print, 'second')\n1 / 0",
+    "exit in a handler": "import os, signal, sys\nsignal.signal(15, lambda *_: sys.exit(4))\n"
+    "os.kill(os.getpid(), 15)",
+    "error in a handler": "import os, signal\ndef h(*_): 1 / 0\nsignal.signal(15, h)\n"
+    "os.kill(os.getpid(), 15)",
+    "exit handlers": "import atexit\natexit.register(print, 'first')\n"
+    "atexit.register(print, 'second')\n1 / 0",
     "error in an exit handler": "import atexit\n@atexit.register\ndef leave():\n    1 / 0\nprint('end')",
     "exit in an exit handler": "import atexit, sys\natexit.register(sys.exit, 5)",
-    "error in a thread": "import threading\ndef work(): 1 / 0\nthreading.Thread(target=work, name='w').start()",
+    "error in a thread": "import threading\ndef work(): 1 / 0\n"
+    "threading.Thread(target=work, name='w').start()",
     "exit in a thread": "import sys, threading\nthreading.Thread(target=sys.exit, args=(3,)).start()",
     "thread outlives main": "import threading, time\n"
     "threading.Thread(target=lambda: (time.sleep(.3), print('late'))).start()\n1 / 0",
-    "daemon thread": "import threading, time\nthreading.Thread(target=time.sleep, args=(60,), daemon=True).start()",
+    "daemon thread": "import threading, time\n"
+    "threading.Thread(target=time.sleep, args=(60,), daemon=True).start()",
     "unraisable": "class A:\n    def __del__(self): 1 / 0\na = A()\ndel a",
     "__del__ at exit": "class A:\n    def __del__(self): print('deleted', __name__)\na = A()\nb = [a]",
     "finalizers at exit": "import weakref\nclass A: pass\na = A()\nweakref.finalize(a, print, 'finalized')",
@@ -103,7 +108,7 @@ async def main():
         print("cleaned up")
 asyncio.run(main())
 """)
-    assert -2 == ran.code
+    assert ran.code == -2
     assert ran.stdout == "cleaned up\n"
 
 
@@ -119,7 +124,7 @@ def test_last_line_says_what_was_recorded(twins: Twins) -> None:
     """Without -q one line on the standard error ends with the command that shows the recording."""
     name = twins.write("import sys\nprint('out')\nprint('err', file=sys.stderr)\nsys.exit(3)\n")
     ran = twins.recorded(name, options=())
-    assert (3, "out\n") == (ran.code, ran.stdout)
+    assert (ran.code, ran.stdout) == (3, "out\n")
     first, last = ran.stderr.splitlines()
     assert first == "err"
     recording = twins.show()["id"]
