@@ -88,6 +88,8 @@ def _plain(value: Any) -> Any:
         return [_plain(each) for each in value]
     if isinstance(value, (set, frozenset)):
         return sorted(map(str, value))
+    if isinstance(value, datetime):
+        return format_time(value)
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)

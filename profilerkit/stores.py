@@ -26,6 +26,7 @@ MIB = 1 << 20
 PART_BYTES = 16 * MIB
 """What s3fs keeps in memory of an upload, twice; its own default is 500 MiB."""
 
+S3 = ("s3", "s3a")
 EXTRAS = {
     "s3": "s3",
     "s3a": "s3",
@@ -96,7 +97,8 @@ class FsspecStore(ResultStore):
             system.makedirs(folder, exist_ok=True)
             try:
                 self._upload(system, data, temporary)
-                system.mv(temporary, target)
+                # fsspec's local one has had its rename under either name; `mv` may be a copy.
+                getattr(system, "mv_file", system.mv)(temporary, target)
             except BaseException:
                 with contextlib.suppress(Exception):
                     system.rm_file(temporary)
@@ -107,7 +109,7 @@ class FsspecStore(ResultStore):
             system.pipe_file(target, data)
         elif self.scheme == "memory":  # its put_file shows the file while it grows
             system.pipe_file(target, data.read_bytes())
-        elif self.scheme in ("s3", "s3a"):
+        elif self.scheme in S3:
             system.put_file(str(data), target, chunksize=PART_BYTES)
         else:
             system.put_file(str(data), target)
@@ -147,19 +149,15 @@ class FsspecStore(ResultStore):
 
     def _find(self, system: Any, folder: str, start: str) -> dict[str, dict[str, Any]]:
         system.invalidate_cache()
-        if self.scheme in OBJECT_STORES and self.scheme != "memory":
+        if self.scheme in EXTRAS:
             found: dict[str, dict[str, Any]] = system.find(folder, prefix=start, detail=True)
             return found
-        try:
-            entries = system.ls(folder, detail=True)
-        except (FileNotFoundError, NotADirectoryError):
-            return {}
         found = {}
-        for entry in entries:
+        for entry in _entries(system, folder):
             name = entry["name"].rstrip("/")
             if not name.rpartition("/")[2].startswith(start):
                 continue
-            found.update(system.find(name, detail=True) if entry["type"] == "directory" else {name: entry})
+            found.update(self._find(system, name, "") if entry["type"] == "directory" else {name: entry})
         return found
 
     def delete(self, prefix: str) -> None:
@@ -189,6 +187,8 @@ class FsspecStore(ResultStore):
         """Return the filesystem and the path of our root in it, for this process."""
         with self._lock:
             if self._opened is None or self._opened[0] != os.getpid():
+                if self._opened is not None:
+                    _let_go_of_loop()
                 self._opened = (os.getpid(), *self._connect())
             return self._opened[1:]
 
@@ -200,12 +200,13 @@ class FsspecStore(ResultStore):
         options: dict[str, Any] = {**self.options, "skip_instance_cache": True}
         if self.scheme in EXTRAS:
             options["use_listings_cache"] = False
-        if self.scheme in ("s3", "s3a"):
-            # More would read one object with several requests, and keep parts in memory.
-            options["max_concurrency"] = 1
+        if self.scheme in S3:
             # It tries again itself what botocore has tried 5 times: a dead server would take minutes.
             options["config_kwargs"] = {"retries": {"max_attempts": 1}, **options.get("config_kwargs", {})}
         system, root = fsspec.core.url_to_fs(self.url, **options)
+        if self.scheme in S3:
+            # More would read one object with several requests, and keep more parts in memory.
+            system.max_concurrency = 1
         return system, root.rstrip("/")
 
     @contextlib.contextmanager
@@ -233,6 +234,29 @@ class FsspecStore(ResultStore):
         options = {name: each for name, each in self.options.items() if isinstance(each, str)}
         user, at, _ = self.url.partition("://")[2].rpartition("@")
         return (user + at, user.partition(":")[2], *secret_values(options))
+
+
+def _entries(system: Any, folder: str) -> list[dict[str, Any]]:
+    """Return what is in a folder, though files vanish meanwhile: `find` leaves the whole folder out then."""
+    for _ in range(100):
+        try:
+            found: list[dict[str, Any]] = system.ls(folder, detail=True)
+        except NotADirectoryError:
+            return []
+        except FileNotFoundError:
+            if not system.exists(folder):
+                return []
+        else:
+            return found
+    raise StoreError(f"The folder {folder} changes faster than it can be listed.")
+
+
+def _let_go_of_loop() -> None:
+    """Have fsspec start its loop anew in a forked child, as its later versions do themselves."""
+    import fsspec.asyn
+
+    if not hasattr(fsspec.asyn, "reset_after_fork"):
+        fsspec.asyn.reset_lock()
 
 
 def _names_no_bucket(error: BaseException) -> bool:
