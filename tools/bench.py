@@ -13,7 +13,8 @@ def main() -> int:
     wanted = sys.argv[1:]
     missed = []
     for path in sorted(Path("benchmarks").glob("*.py")):
-        if wanted and path.stem not in wanted:
+        is_benchmark = "__main__" in path.read_text(encoding="utf-8")
+        if not is_benchmark or (wanted and path.stem not in wanted):
             continue
         print(f"\n── {path}", flush=True)
         began = time.monotonic()
