@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from profilerkit.errors import CaptureError
+from profilerkit import plugins
+from profilerkit.errors import CaptureError, UsageError
 from profilerkit.limits import Limits, run_job
 from profilerkit.model import Capture, Recording, Status
 from profilerkit.reading import Reading, reading_from_json
@@ -24,7 +25,7 @@ def make_reading(
     run_job(
         {
             "do": "read",
-            "entry": capture.entry,
+            "entry": _reader(capture),
             "folder": str(folder),
             "options": dict(capture.options),
             "versions": dict(capture.versions),
@@ -41,6 +42,17 @@ def make_reading(
         raise CaptureError(f"The reading of {capture.profiler} could not be taken over ({error}).") from error
     finally:
         target.unlink(missing_ok=True)
+
+
+def _reader(capture: Capture) -> str:
+    """Return the class that reads a capture: the one installed here, never one that stored data names."""
+    try:
+        return plugins.entry(plugins.PROFILERS, capture.profiler)
+    except UsageError as error:
+        raise CaptureError(
+            f"The profiler {capture.profiler!r} is not installed here, so its capture cannot be read.",
+            "Install the distribution that recorded it.",
+        ) from error
 
 
 def reading_name(capture: Capture, revision: int) -> str:
