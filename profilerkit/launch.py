@@ -58,6 +58,8 @@ def _start(descriptor: int) -> tuple[Any, bool]:
     except ProfilerKitError as error:
         _say(str(error))
         sys.exit(error.exit_code)
+    if session.problem is not None:
+        _say(f"not recorded: {session.problem}")
     if folders:
         del sys.path[-len(folders) :]
     return session, bool(plan.get("quiet"))

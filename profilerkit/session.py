@@ -19,6 +19,7 @@ from profilerkit import process, spool
 from profilerkit._version import __version__
 from profilerkit.deadline import describe, programs_alarm_held
 from profilerkit.descriptors import opened, opened_high, opened_since
+from profilerkit.errors import UnavailableError
 from profilerkit.forks import follow_forks, forget
 from profilerkit.guards import Guards
 from profilerkit.inside import Inside, cost_since
@@ -44,6 +45,8 @@ class Session:
         self.plan = plan
         self.id: str = plan["id"]
         self.folder: Path | None = None
+        self.problem: str | None = None
+        """Why nothing is recorded: there is no place to record to. The program goes on."""
         self.active = False
         self._began = (time.perf_counter(), time.process_time())
         self._inside = Inside(self.id, self._report, self._warn)
@@ -56,8 +59,12 @@ class Session:
         self._launcher_cost: dict[str, float] = {}
 
     def __enter__(self) -> Session:
-        """Start the recording."""
+        """Start the recording; where there is no place for one the code runs without."""
         self.start()
+        if self.problem is not None:
+            import logging
+
+            logging.getLogger("profilerkit").warning("not recorded: %s", self.problem)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
@@ -67,9 +74,9 @@ class Session:
     def start(self) -> None:
         """Make the spool, start the watcher and the profilers, on the thread of the user's code.
 
-        Raises UnavailableError when a required profiler cannot run here, or there is no place to
-        record to; nothing is left behind then. What a signal handler of the program raises meanwhile
-        ends the recording and is passed on.
+        Raises UnavailableError when a required profiler cannot run here; nothing is left behind then.
+        Where there is no place to record to, `problem` says so and nothing is recorded. What a signal
+        handler of the program raises meanwhile ends the recording and is passed on.
         """
         with programs_alarm_held():
             try:
@@ -125,7 +132,11 @@ class Session:
         target = self._target() if here else None
         made = [(each, self._inside.make(each, target)) for each in here if target is not None]
         threads, descriptors = self._threads(), opened()
-        self.folder = self._make_spool()
+        try:
+            self.folder = self._make_spool()
+        except UnavailableError as error:
+            self.problem = str(error)
+            return
         self.active = True
         follow_forks(self)
         with opened_high():
@@ -139,8 +150,6 @@ class Session:
         self._write()
 
     def _make_spool(self) -> Path:
-        from profilerkit.errors import UnavailableError
-
         root = Path(self.plan["spool"])
         spool.prepare_root(root)
         try:

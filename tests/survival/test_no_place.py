@@ -1,0 +1,72 @@
+"""Where nothing can be recorded the program runs all the same, and one line says why."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.lab import Lab
+
+PROGRAM = "import sys\nprint('end')\nsys.exit(3)\n"
+BLOCK = "import profilerkit\nwith profilerkit.profile('resources'):\n    print('end')\nraise SystemExit(3)\n"
+
+needs_mounts = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to mount a small disk")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Mount a disk of 64 KiB and 12 files."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    options = "size=64k,nr_inodes=12"
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], check=False).returncode:
+        pytest.skip("nothing can be mounted here")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=False)
+
+
+def assert_unrecorded(lab: Lab, reason: str) -> None:
+    """Check that the program and the block run as without us, and what is said."""
+    for process in (
+        lab.start("-p", "resources", lab.script(PROGRAM).name, stderr=-1),
+        lab.start_python(lab.script(BLOCK, "block.py").name, stderr=-1),
+    ):
+        out, words = process.communicate(timeout=60)
+        assert (out, process.returncode) == ("end\n", 3), words
+        assert "not recorded" in words
+        assert reason in words
+        assert "Traceback" not in words
+
+
+def test_a_spool_that_is_a_file(lab: Lab) -> None:
+    """The spool's folder cannot be made."""
+    lab.spool.write_text("in the way")
+    assert_unrecorded(lab, str(lab.spool))
+
+
+@needs_mounts
+def test_a_full_disk_before_the_start(lab: Lab, small_disk: Path) -> None:
+    """There is no room for a spool."""
+    with (small_disk / "filler").open("wb") as filler:
+        filler.write(b"x" * 65536)
+    lab.environment["PROFILERKIT_SPOOL"] = str(small_disk / "spool")
+    assert_unrecorded(lab, "PROFILERKIT_SPOOL")
+
+
+@needs_mounts
+@pytest.mark.slow
+def test_a_disk_that_fills_up(lab: Lab, small_disk: Path) -> None:
+    """When the disk is full in the middle the program goes on, and what was recorded can be shipped."""
+    lab.spool = small_disk / "spool"
+    lab.environment.update(PROFILERKIT_SPOOL=str(lab.spool), PROFILERKIT_MIN_FREE_DISK="0")
+    text = "import time\nkept = []\nfor _ in range(300):\n    kept.append([bytearray(1000) for _ in range(100)])\n    time.sleep(0.005)\nprint('end')\n"
+    process = lab.start("-q", "-p", "memray", "-p", "resources", "-p", "cpu", lab.script(text).name)
+    out, _ = process.communicate(timeout=60)
+    assert (out, process.returncode) == ("end\n", 0)
+    (small_disk / "spool").mkdir(exist_ok=True)
+    lab.wait_until(lambda: not lab.watchers() or not lab.spools())
+    assert len(lab.list()) == 1
