@@ -11,7 +11,18 @@ from pathlib import Path
 from tests.project.imports import CORE, ROOT, SIBLINGS, Import, imports, modules
 
 LAYERS = (
-    {"_version", "errors", "ids", "process", "redact", "claims", "deadline", "descriptors", "retrace"},
+    {
+        "_version",
+        "errors",
+        "ids",
+        "process",
+        "redact",
+        "claims",
+        "deadline",
+        "depth",
+        "descriptors",
+        "retrace",
+    },
     {"guards", "forks"},
     {"model", "reading", "limits", "storeurl", "spool", "options", "settings", "rawfiles"},
     {"interfaces", "keys", "codec", "link", "shipping", "assemble", "evidence", "outside"},
@@ -26,8 +37,8 @@ LAYERS = (
 """From the bottom to the top: a module imports from its own layer and those below it."""
 
 RECORDING = {
-    "assemble", "claims", "deadline", "descriptors", "evidence", "forks", "guards", "inside", "launch",
-    "link", "outside", "retrace", "session", "ship", "shipping", "spool", "watcher",
+    "assemble", "claims", "deadline", "depth", "descriptors", "evidence", "forks", "guards", "inside",
+    "launch", "link", "outside", "retrace", "session", "ship", "shipping", "spool", "watcher",
 }  # fmt: skip
 VIEWING = {"render", "source", "stacks"}
 LIGHT = RECORDING - {"assemble", "ship"} | {"_version", "errors", "process"}
