@@ -13,8 +13,8 @@ from tests.store import by_the_docs
 PROGRAM = """
 import time
 def busy():
-    end = time.monotonic() + 1.0
-    while time.monotonic() < end:
+    end = time.process_time() + 0.5
+    while time.process_time() < end:
         sum(range(1000))
 def allocate():
     return [bytearray(1000) for _ in range(50_000)]
@@ -68,7 +68,7 @@ def test_readings_tell_the_functions(lab: Lab) -> None:
     (memory,) = by_the_docs.readings(lab.store, event, "memray")
     (time,) = by_the_docs.readings(lab.store, event, "cpu")
     assert by_the_docs.totals(memory)["allocate"] > 40_000_000
-    assert by_the_docs.totals(time)["busy"] > 0.5
+    assert by_the_docs.totals(time)["busy"] > 0.1
 
 
 def test_a_finished_recording_keeps_one_version_of_everything(lab: Lab) -> None:
