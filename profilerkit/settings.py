@@ -18,6 +18,9 @@ DEFAULT_PROFILERS = ("resources", "cpu", "memray")
 PLACES = ("store", "spool")
 """Settings that are paths or URLs; a path in the file is relative to the file's folder."""
 
+FLAGS = ("quiet", "verbose")
+"""Flags of every command that the file may set beside the settings."""
+
 _UNITS = {"": 1, "b": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30, "tib": 1 << 40}
 
 
@@ -111,6 +114,14 @@ def load_settings(given: Mapping[str, Any] | None = None, folder: Path | None = 
     """
     path = find_pyproject(folder)
     table = read_table(path) if path is not None else {}
+    known = {each.name for each in fields(Settings)}
+    for where, names in (("the call", given or {}), (f"[tool.profilerkit] of {path}", table)):
+        for name in names:
+            # A table in the file is a command's; commands know theirs.
+            if name not in known and name not in FLAGS and not isinstance(names[name], Mapping):
+                raise UsageError(
+                    f"There is no setting {name!r}, in {where} (there are: {', '.join(sorted(known))})."
+                )
     values: dict[str, Any] = {}
     for each in fields(Settings):
         variable = f"PROFILERKIT_{each.name.upper()}"

@@ -33,6 +33,7 @@ class Commands(rich_click.RichGroup):
         """Import the command of that name."""
         if name in COMMANDS:
             command: click.Command = import_module(f"profilerkit.cli.{name}_command").command
+            command.name = name
             return command
         from profilerkit import plugins
 
@@ -65,6 +66,9 @@ def run(arguments: Sequence[str]) -> int:
     except click.exceptions.NoArgsIsHelpError as error:
         print(error.format_message(), file=sys.stderr)  # noqa: T201 - the help itself
         return 2
+    except click.BadParameter as error:
+        say(f"{error.format_message().rstrip('.')}{_origin(error)}. See: {_path(error)} --help")
+        return error.exit_code
     except click.ClickException as error:
         command = (
             error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "profilerkit"
@@ -84,6 +88,28 @@ def run(arguments: Sequence[str]) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     return 0
+
+
+def _path(error: click.ClickException) -> str:
+    """Return the command that an error is of."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    return context.command_path if context is not None else "profilerkit"
+
+
+def _origin(error: click.BadParameter) -> str:
+    """Return where a value came from that nobody typed."""
+    name = error.param.name if error.param is not None else None
+    if error.ctx is None or name is None:
+        return ""
+    source = error.ctx.get_parameter_source(name)
+    if source is click.core.ParameterSource.DEFAULT_MAP:
+        from profilerkit.settings import find_pyproject
+
+        return f" ([tool.profilerkit.{error.ctx.info_name}] of {find_pyproject()})"
+    if source is click.core.ParameterSource.ENVIRONMENT:
+        variable = f"PROFILERKIT_{error.ctx.info_name}_{name}".upper()
+        return f" (from the environment: {variable})"
+    return ""
 
 
 def say(text: str) -> None:

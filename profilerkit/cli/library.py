@@ -14,7 +14,7 @@ from profilerkit import spool
 from profilerkit.archive import Archive, effective_status
 from profilerkit.assemble import assemble
 from profilerkit.errors import NotFoundError, ProfilerKitError, UsageError
-from profilerkit.model import Capture, Event, Recording, Status
+from profilerkit.model import Capture, Event, EventKind, Recording
 from profilerkit.reading import Reading
 from profilerkit.render import Shelf, StoreShelf
 from profilerkit.settings import Settings
@@ -42,10 +42,11 @@ class Library:
         self.archive = Archive(open_store(settings.store_url, settings.storage_options or None))
 
     def entries(self) -> list[Entry]:
-        """Return every recording, newest first; a running one of this host as its spool knows it."""
+        """Return every recording, newest first; one that is not shipped yet as its spool knows it.
+
+        The spools are looked at first: what is shipped meanwhile is in the journal then.
+        """
         found: dict[str, Entry] = {}
-        for event in self.archive.recordings():
-            found[event.recording.id] = Entry(_as_seen_now(event.recording), event=event)
         for folder in spool.folders(self._spool_root):
             session = spool.read_json(folder / spool.SESSION) or {}
             if (session.get("store") or {}).get("fingerprint") != self._fingerprint:
@@ -53,11 +54,13 @@ class Library:
             try:
                 recording = assemble(folder)
             except ProfilerKitError as error:
-                log.warning("%s", error)
+                if folder.exists():
+                    log.warning("%s", error)
                 continue
-            stored = found.get(recording.id)
-            if stored is None or stored.recording.status in (Status.RUNNING, Status.INTERRUPTED):
-                found[recording.id] = Entry(recording, stored.event if stored else None, folder)
+            found[recording.id] = Entry(recording, spool=folder)
+        for event in self.archive.recordings():
+            if event.kind is EventKind.FINAL or event.recording.id not in found:
+                found[event.recording.id] = Entry(_as_seen_now(event.recording), event=event)
         return sorted(found.values(), key=lambda each: each.recording.id, reverse=True)
 
     def find(self, reference: str) -> Entry:
@@ -86,7 +89,7 @@ class Library:
     def shelf(self, entry: Entry) -> Shelf:
         """Return where the files of a recording are."""
         if entry.spool is not None:
-            return SpoolShelf(entry.spool, entry.recording)
+            return SpoolShelf(entry.spool, entry.recording, self)
         assert entry.event is not None
         shelf = StoreShelf(self.archive, entry.event)
         shelf.recording = _as_seen_now(shelf.recording)
@@ -96,8 +99,9 @@ class Library:
 class SpoolShelf:
     """The files of a recording that is not shipped yet; nothing is kept there."""
 
-    def __init__(self, folder: Path, recording: Recording) -> None:
+    def __init__(self, folder: Path, recording: Recording, library: Library) -> None:
         self._folder = folder
+        self._library = library
         self.recording = recording
 
     def fetch_raw(self, capture: Capture, folder: Path) -> Path:
@@ -108,7 +112,14 @@ class SpoolShelf:
             target.parent.mkdir(parents=True, exist_ok=True)
             with contextlib.suppress(FileNotFoundError):
                 shutil.copyfile(path, target)
-        return folder
+        if self._folder.exists():
+            return folder
+        # It was shipped while we copied: the store has it whole.
+        shipped = self._library.shelf(self._library.find(self.recording.id))
+        self.recording = shipped.recording
+        whole = folder / "shipped"
+        whole.mkdir()
+        return shipped.fetch_raw(shipped.recording.capture(capture.profiler) or capture, whole)
 
     def get_reading(self, capture: Capture) -> Reading | None:
         """Return none: it changes."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import rich_click as click
 
-from profilerkit.cli.shared import common, json_option
+from profilerkit.cli.shared import common, json_option, parse_label
 from profilerkit.model import Outcome, Recording, Status
 from profilerkit.settings import Settings
 
@@ -22,6 +22,7 @@ STATUSES = ("running", "complete", "partial", "interrupted")
 @click.option(
     "--outcome", type=click.Choice([each.value for each in Outcome]), help="Only those that ended so."
 )
+@click.option("--label", "labels", multiple=True, metavar="K=V", help="Only those with this label.")
 @click.option(
     "--limit", type=click.IntRange(min=1), default=50, show_default=True, metavar="N", help="At most so many."
 )
@@ -32,6 +33,7 @@ def command(
     kind: str | None,
     status: str | None,
     outcome: str | None,
+    labels: tuple[str, ...],
     limit: int,
     as_json: bool,
     settings: Settings,
@@ -42,6 +44,7 @@ def command(
     from profilerkit.cli.library import Library
     from profilerkit.cli.progress import working
 
+    wanted = [parse_label(each) for each in labels]
     with working("Reading the store", quiet=quiet):
         entries = Library(settings).entries()
     found = [
@@ -51,6 +54,7 @@ def command(
         and (status is None or each.recording.status is Status(status))
         and (outcome is None or each.recording.outcome is Outcome(outcome))
         and (name is None or _fits(each.recording, name))
+        and all(f"{key}={value}" in labelled(each.recording) for key, value in wanted)
     ]
     if as_json:
         from profilerkit.cli.views import list_json
@@ -58,6 +62,11 @@ def command(
         click.echo(json.dumps([list_json(each) for each in found[:limit]], indent=2))
         return
     _print(found[:limit], len(found), len(entries), settings)
+
+
+def labelled(recording: Recording) -> set[str]:
+    """Return a recording's labels as a person writes them."""
+    return {f"{key}={value}" for key, value in recording.labels.items()}
 
 
 def _fits(recording: Recording, glob: str) -> bool:
@@ -80,4 +89,6 @@ def _print(found: Sequence[Recording], all_found: int, all_there: int, settings:
         return
     out.print(recordings_table(found))
     if all_found > len(found):
-        out.print(f"{all_found - len(found)} more: --limit {all_found}", style="dim", markup=False)
+        out.print(
+            f"{all_found - len(found)} more; to see them: --limit {all_found}", style="dim", markup=False
+        )

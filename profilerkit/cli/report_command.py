@@ -80,7 +80,7 @@ def _deliver(
         return
     target = output if output is not None else Path(tempfile.mkdtemp(prefix="profilerkit-")) / info.filename
     if target.is_dir():
-        target = target / f"{shelf.recording.id}-{info.filename}"
+        target = target / f"{shelf.recording.id}-{info.profiler}-{info.filename}"
     try:
         shutil.copyfile(made, target)
     except OSError as error:

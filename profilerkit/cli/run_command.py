@@ -13,7 +13,7 @@ from typing import Any
 
 import rich_click as click
 
-from profilerkit.cli.shared import common, complete_profiler
+from profilerkit.cli.shared import common, complete_profiler, parse_label
 from profilerkit.descriptors import opened_high
 from profilerkit.errors import UsageError
 from profilerkit.settings import Settings
@@ -107,7 +107,7 @@ def command(
         {"name": name if name is not None else _default_name(mode, target)},
         choices,
         settings,
-        labels=dict(_label(each) for each in labels),
+        labels=dict(parse_label(each) for each in labels),
         argv=argv,
         own_folders=_own_folders(mode, target),
     )
@@ -156,13 +156,6 @@ def _own_folders(mode: str, target: str) -> list[str]:
     with contextlib.suppress(OSError):  # the working folder is gone
         folders.append(os.getcwd())
     return folders
-
-
-def _label(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not equals or not key:
-        raise UsageError(f"--label {text!r} is not of the form KEY=VALUE.", "Write --label team=data.")
-    return key, value
 
 
 def _merged_options(

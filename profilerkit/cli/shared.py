@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import rich_click as click
 
+from profilerkit.errors import UsageError
 from profilerkit.settings import Settings, load_settings
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -59,3 +60,11 @@ recording_argument = click.argument("recording", metavar="RECORDING", shell_comp
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON; its schema is in the reference."
 )
+
+
+def parse_label(text: str) -> tuple[str, str]:
+    """Return the two parts of `KEY=VALUE`; raise UsageError when it is none."""
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise UsageError(f"--label {text!r} is not of the form KEY=VALUE.", "Write --label team=data.")
+    return key, value

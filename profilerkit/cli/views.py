@@ -28,7 +28,10 @@ def list_json(recording: Recording) -> dict[str, Any]:
         "ended_at": None if recording.ended_at is None else time_json(recording.ended_at),
         "duration_seconds": recording.duration_seconds,
         "profilers": [each.profiler for each in recording.captures],
-        "summary": {**dict.fromkeys(ALWAYS), **recording.summary},
+        "summary": {
+            **dict.fromkeys(ALWAYS),
+            **{name: _number(name, value) for name, value in recording.summary.items()},
+        },
         "labels": dict(recording.labels),
         "parent_id": recording.parent_id,
     }
@@ -48,6 +51,12 @@ def show_json(
         "environment": dict(recording.environment),
         "hot": {name: hot_json(reading) for name, reading in readings.items() if _has_functions(reading)},
     }
+
+
+def _number(name: str, value: float | None) -> float | None:
+    """Return bytes and counts as the whole numbers that they are."""
+    whole = value is not None and not name.endswith("_seconds") and float(value).is_integer()
+    return int(value) if whole and value is not None else value
 
 
 def hot_json(reading: Reading) -> list[dict[str, Any]]:
