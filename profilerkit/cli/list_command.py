@@ -87,7 +87,7 @@ def _print(found: Sequence[Recording], all_found: int, all_there: int, settings:
                 f"There is no recording in {label} yet. Record one: profilerkit run script.py", markup=False
             )
         return
-    out.print(recordings_table(found))
+    out.print(recordings_table(found, out.width))
     if all_found > len(found):
         out.print(
             f"{all_found - len(found)} more; to see them: --limit {all_found}", style="dim", markup=False

@@ -60,29 +60,55 @@ def text(value: object, style: str = "") -> Text:
     return Text(printable(str(value)), style=style)
 
 
-def recordings_table(found: Sequence[Recording]) -> Table:
-    """Return the table of `list`."""
+WIDE, MIDDLE = 132, 104
+"""From these widths on a terminal shows all columns, or all but labels and the peak of the heap."""
+
+
+def recordings_table(found: Sequence[Recording], width: int) -> Table:
+    """Return the table of `list` with the columns that fit; only names and labels are ever cut."""
     short = _short_ids([each.id for each in found])
-    table = plain_table(
-        ("ID", "left"), ("NAME", "left"), ("STATUS", "left"), ("OUTCOME", "left"), ("STARTED", "left"),
-        ("DURATION", "right"), ("PEAK RSS", "right"), ("PEAK HEAP", "right"), ("CPU", "right"),
-        ("LABELS", "left"),
-    )  # fmt: skip
+    columns = _columns(width, labelled=any(each.labels for each in found))
+    table = plain_table(*((heading, side) for heading, side in COLUMNS.items() if heading in columns))
     for each in found:
-        outcome = each.outcome
-        table.add_row(
-            text(short[each.id], "cyan"),
-            text(each.subject),
-            text(each.status.value, STYLES.get(each.status, "")),
-            text("" if outcome is None else outcome.value, STYLES.get(outcome, "") if outcome else ""),
-            text(local_time(each.started_at)),
-            text(format_value(each.duration_seconds, "seconds")),
-            text(_known(each.summary.get("peak_rss_bytes"), "bytes")),
-            text(_known(each.summary.get("peak_heap_bytes"), "bytes")),
-            text(_known(each.summary.get("cpu_seconds"), "seconds")),
-            text(" ".join(f"{key}={value}" for key, value in each.labels.items()), "dim"),
-        )
+        cells = _cells(each, short[each.id], exact=width >= MIDDLE)
+        table.add_row(*(cells[heading] for heading in COLUMNS if heading in columns))
+    for column in table.columns:
+        if column.header not in ("NAME", "LABELS"):
+            column.min_width = max([len(str(column.header)), *(len(str(cell)) for cell in column.cells)])
     return table
+
+
+COLUMNS = {
+    "ID": "left", "NAME": "left", "STATUS": "left", "OUTCOME": "left", "STARTED": "left", "DURATION": "right",
+    "PEAK RSS": "right", "PEAK HEAP": "right", "CPU": "right", "LABELS": "left",
+}  # fmt: skip
+
+
+def _columns(width: int, *, labelled: bool) -> set[str]:
+    """Return the headings that fit into a terminal, the least telling left out first."""
+    left_out = set() if labelled else {"LABELS"}
+    if width < WIDE:
+        left_out |= {"LABELS", "PEAK HEAP"}
+    if width < MIDDLE:
+        left_out |= {"OUTCOME"}
+    return set(COLUMNS) - left_out
+
+
+def _cells(each: Recording, short_id: str, *, exact: bool) -> dict[str, Text]:
+    outcome = each.outcome
+    started = each.started_at.astimezone()
+    return {
+        "ID": text(short_id, "cyan"),
+        "NAME": text(each.subject),
+        "STATUS": text(each.status.value, STYLES.get(each.status, "")),
+        "OUTCOME": text("" if outcome is None else outcome.value, STYLES.get(outcome, "") if outcome else ""),
+        "STARTED": text(local_time(each.started_at) if exact else started.strftime("%m-%d %H:%M")),
+        "DURATION": text(format_value(each.duration_seconds, "seconds")),
+        "PEAK RSS": text(_known(each.summary.get("peak_rss_bytes"), "bytes")),
+        "PEAK HEAP": text(_known(each.summary.get("peak_heap_bytes"), "bytes")),
+        "CPU": text(_known(each.summary.get("cpu_seconds"), "seconds")),
+        "LABELS": text(" ".join(f"{key}={value}" for key, value in each.labels.items()), "dim"),
+    }
 
 
 def local_time(time: datetime) -> str:
