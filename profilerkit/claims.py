@@ -19,10 +19,11 @@ def take(claims: Iterable[str], owner: str) -> str | None:
     return None
 
 
-def release(owner: str) -> None:
-    """Give back what `owner` has taken."""
-    for claim in [claim for claim, taken_by in list(_owners.items()) if taken_by == owner]:
-        _owners.pop(claim, None)
+def release(owner: str, claim: str | None = None) -> None:
+    """Give back what `owner` has taken, or one claim of it."""
+    for each, taken_by in list(_owners.items()):
+        if taken_by == owner and claim in (None, each):
+            _owners.pop(each, None)
 
 
 def release_all() -> None:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from types import CodeType, FrameType
 from typing import Any, TypeVar
 
+from profilerkit.signals import block_all_but
+
 T = TypeVar("T")
 
 AGAIN_SECONDS = 0.2
@@ -191,6 +193,7 @@ class _AsyncRaise:
                 continue
 
     def _watch(self) -> None:
+        block_all_but(set())
         wait = self._seconds
         while not self._ended.acquire(timeout=wait):
             with self._turn:

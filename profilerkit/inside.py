@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from profilerkit import claims
 from profilerkit.deadline import Overdue, bounded, describe, raised_by_a_handler
+from profilerkit.signals import held_from_new_threads
 
 if TYPE_CHECKING:
     from profilerkit.interfaces import Profiler
@@ -102,13 +103,13 @@ class Inside:
             self._report(name, "skipped", f"another recording of this process uses {taken} already")
             return
         try:
-            with self._timed(name, "start"):
+            with self._timed(name, "start"), held_from_new_threads():
                 bounded(START_SECONDS, start)
         except (Exception, Overdue) as error:
             skipped = isinstance(error, UnavailableError)
             words = str(error) if skipped else f"start failed: {describe(error)}"
             self._report(name, "skipped" if skipped else "failed", words)
-            with contextlib.suppress(Exception, Overdue):
+            with contextlib.suppress(Exception, Overdue), held_from_new_threads():
                 bounded(1.0, profiler.stop)
             self._release(name)
             if raised_by_a_handler(error):
@@ -143,9 +144,25 @@ class Inside:
 
     def let_go(self, claim: str, reason: str) -> None:
         """Stop those that claim what the program is about to take."""
-        for name in list(self._live):
-            if claim in self._claims[name]:
+        for name, profiler in list(self._live.items()):
+            if claim not in self._claims[name]:
+                continue
+            if self._gives_up(name, profiler, claim):
+                self._claims[name] -= {claim}
+                claims.release(self._owner(name), claim)
+                self._warn(f"{name}: {reason}; it went on without")
+            else:
                 self.stop_early(name, f"{reason}, so {name} had to stop there")
+
+    def _gives_up(self, name: str, profiler: Profiler, claim: str) -> bool:
+        try:
+            with held_from_new_threads():
+                return bounded(STOP_SECONDS, lambda: profiler.give_up(claim))
+        except (Exception, Overdue) as error:
+            if raised_by_a_handler(error):
+                raise
+            self._warn(f"{name}: giving up {claim} failed: {describe(error)}")
+            return False
 
     def stop_all_early(self, reason: str) -> None:
         """Stop all, in the midst of the program."""
@@ -159,7 +176,8 @@ class Inside:
             return
         self._report(name, "partial", reason)
         try:
-            bounded(STOP_SECONDS, profiler.stop)
+            with held_from_new_threads():
+                bounded(STOP_SECONDS, profiler.stop)
         except (Exception, Overdue) as error:
             self._warn(f"{name}: stop failed: {describe(error)}")
             if raised_by_a_handler(error):
@@ -179,7 +197,7 @@ class Inside:
             # What is left, less half a second for each that still has to stop.
             seconds = max(0.3, end - time.monotonic() - 0.5 * len(names))
             try:
-                with self._timed(name, "stop"):
+                with self._timed(name, "stop"), held_from_new_threads():
                     bounded(seconds, profiler.stop)
             except BaseException as error:  # noqa: BLE001 - a profiler never harms the program
                 self._report(name, "partial", f"stop failed: {describe(error)}")

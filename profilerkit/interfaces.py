@@ -56,7 +56,7 @@ class Profiler(ABC):
 
         Known to the session are `sys.setprofile`, `signal:<NAME>` and `descriptors` (files that it
         keeps open). Two profilers that claim the same are refused; when the user's code takes what
-        is claimed, the profiler is stopped first and its capture is partial.
+        is claimed, the profiler is asked to `give_up` that first, or stopped, with a partial capture.
         """
         return frozenset()
 
@@ -80,6 +80,14 @@ class Profiler(ABC):
 
     def checkpoint(self) -> None:
         """Make what is on disk readable now, on a thread of the session; the default is for streams."""
+
+    def give_up(self, claim: str) -> bool:
+        """Let go of a claim that the program is about to take, and tell whether recording goes on without it.
+
+        Called on the program's thread, with the signals held that `start` has held. By default it does
+        not go on: the profiler is stopped.
+        """
+        return False
 
     def abandon(self) -> None:
         """Let go in a forked child: release what was claimed, write nothing, take no lock."""

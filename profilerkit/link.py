@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from profilerkit import process, spool
+from profilerkit.signals import no_sigchld
 
 _HIGH = 200
 """Our descriptors lie up here, so that the program gets the numbers that it is used to."""
@@ -42,7 +43,7 @@ class WatcherLink:
         pidfd = process.open_pidfd(os.getpid())
         pidfd = -1 if pidfd is None else _moved_up_fd(pidfd)
         try:
-            with _no_sigchld():
+            with no_sigchld():
                 launcher = self._spawn(theirs_fd, pidfd)
                 with contextlib.suppress(ChildProcessError):  # SIGCHLD is ignored: the kernel reaped it
                     os.waitpid(launcher, 0)
@@ -138,37 +139,6 @@ class WatcherLink:
         except OSError:
             return False
         return (found.st_dev, found.st_ino) == self._identity
-
-
-@contextlib.contextmanager
-def _no_sigchld() -> Iterator[None]:
-    """Keep the end of a child of ours from the program's SIGCHLD handler.
-
-    The signal is held back on this thread and taken from the queue; where it stands for a child of the
-    program's too, it is sent again. In a program with other threads one of those may get it.
-    """
-    if signal.getsignal(signal.SIGCHLD) in (signal.SIG_DFL, signal.SIG_IGN):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
-    pending = signal.SIGCHLD in signal.sigpending()
-    try:
-        yield
-    finally:
-        if not pending and signal.SIGCHLD in signal.sigpending():
-            signal.sigwait([signal.SIGCHLD])
-            if _has_ended_child():
-                os.kill(os.getpid(), signal.SIGCHLD)
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _has_ended_child() -> bool:
-    if not hasattr(os, "waitid"):
-        return True  # not known here
-    try:
-        return os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-    except ChildProcessError:
-        return False
 
 
 def _moved_up(end: socket.socket) -> int:

@@ -11,9 +11,10 @@ import json
 import logging
 import shutil
 import tempfile
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import attrs
 
@@ -25,6 +26,7 @@ from profilerkit.errors import CaptureError, NotFoundError, ProfilerKitError, Un
 from profilerkit.interfaces import ReportRenderer
 from profilerkit.limits import Limits, run_job
 from profilerkit.model import Capture, Event, Recording
+from profilerkit.options import parse_options
 from profilerkit.reading import Reading, reading_to_json
 from profilerkit.readings import make_reading, reading_name
 
@@ -179,10 +181,18 @@ def _with_contents(shelf: Shelf, capture: Capture) -> Capture | None:
         return attrs.evolve(capture, contents=())
 
 
-def make_report(shelf: Shelf, name: str, target: Path, *, limits: Limits | None = None) -> ReportInfo:
+def make_report(
+    shelf: Shelf,
+    name: str,
+    target: Path,
+    *,
+    options: Mapping[str, Any] | None = None,
+    limits: Limits | None = None,
+) -> ReportInfo:
     """Write a report to `target`: the kept one, else rendered now in a limited subprocess, and kept.
 
-    Raises UsageError for a report that cannot be had, CaptureError when it cannot be rendered.
+    `options` are the renderer's. Raises UsageError for a report or an option that cannot be had,
+    CaptureError when it cannot be rendered.
     """
     offered = list_reports(shelf)
     info = next((each for each in offered if each.name == name), None)
@@ -191,9 +201,11 @@ def make_report(shelf: Shelf, name: str, target: Path, *, limits: Limits | None 
         raise UsageError(f"There is no report {name!r} of this recording (there are: {has}).")
     capture = shelf.recording.capture(info.profiler)
     assert capture is not None
-    options_hash = hashlib.sha256(f"{info.renderer}:{{}}".encode()).hexdigest()[:12]
+    parsed = parse_options(name, plugins.load(plugins.RENDERERS, info.renderer), options or {})
+    settled = json.dumps([info.renderer, parsed], sort_keys=True)
+    options_hash = hashlib.sha256(settled.encode()).hexdigest()[:12]
     if not shelf.get_report(capture, options_hash, info.filename, target):
-        _render(shelf, capture, info, target, limits)
+        _render(shelf, capture, info, parsed, target, limits)
         try:
             shelf.put_report(capture, options_hash, info.filename, target)
         except ProfilerKitError as error:  # a store that may only be read
@@ -201,7 +213,14 @@ def make_report(shelf: Shelf, name: str, target: Path, *, limits: Limits | None 
     return info
 
 
-def _render(shelf: Shelf, capture: Capture, info: ReportInfo, target: Path, limits: Limits | None) -> None:
+def _render(
+    shelf: Shelf,
+    capture: Capture,
+    info: ReportInfo,
+    options: Mapping[str, Any],
+    target: Path,
+    limits: Limits | None,
+) -> None:
     reading = get_reading(shelf, capture)
     with tempfile.TemporaryDirectory(prefix="profilerkit-") as scratch:
         folder = Path(scratch, "raw")
@@ -215,7 +234,7 @@ def _render(shelf: Shelf, capture: Capture, info: ReportInfo, target: Path, limi
             {
                 "do": "render",
                 "entry": plugins.entry(plugins.RENDERERS, info.renderer),
-                "options": {},
+                "options": dict(options),
                 "recording": recording_to_json(shelf.recording).decode(),
                 "profiler": capture.profiler,
                 "folder": str(raw),

@@ -24,6 +24,7 @@ from profilerkit.forks import follow_forks, forget
 from profilerkit.guards import Guards
 from profilerkit.inside import Inside, cost_since
 from profilerkit.link import WatcherLink
+from profilerkit.signals import block_all_but, held_from_new_threads
 
 if TYPE_CHECKING:
     from profilerkit.model import Target
@@ -243,13 +244,15 @@ class Session:
             kept = opened_since(descriptors_before, (f"{self.folder}{os.sep}", "pipe:", "/proc/"))
             self._guards.install(self._inside.claims, kept)
             if self._inside and self._link is not None:
-                _thread.start_new_thread(self._listen, (self._link,))
+                with held_from_new_threads():
+                    _thread.start_new_thread(self._listen, (self._link,))
             self._own_threads = self._threads() - threads_before
 
     # -- while the user's code runs ------------------------------------------------------------
 
     def _listen(self, link: WatcherLink) -> None:
         """Do what the watcher asks, on a thread of the session's own, until the link ends."""
+        block_all_but(set())
         for message in link.messages():
             if not self.active:
                 return

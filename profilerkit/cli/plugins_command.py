@@ -34,11 +34,12 @@ def command(as_json: bool, settings: Settings, quiet: bool, verbose: bool) -> No
         if not rows_of_group:
             continue
         out.print(text(group.partition(".")[2], "bold"))
-        table = plain_table(("NAME", "left"), ("WHAT", "left"), ("FROM", "left"), ("USABLE", "left"))
+        table = plain_table(("NAME", "left"), ("USABLE", "left"), ("WHAT", "left"), ("FROM", "left"))
         for each in rows_of_group:
             origin = f"{each.distribution} {each.version}" if each.distribution else "?"
             usable = text("yes", "green") if each.usable else text("no", "red")
-            table.add_row(text(each.name, "cyan"), text(each.title or ""), text(origin, "dim"), usable)
+            table.add_row(text(each.name, "cyan"), usable, text(each.title or ""), text(origin, "dim"))
+        table.columns[0].min_width = max(len(each.name) for each in rows_of_group)
         out.print(table)
         for each in rows_of_group:
             if each.problem is not None:

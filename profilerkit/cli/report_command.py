@@ -24,12 +24,20 @@ TEXT_TYPES = ("text/plain", "text/csv", "application/json", "text/html")
 @click.option(
     "-o", "--output", metavar="FILE", type=click.Path(path_type=Path), help="Write it to this file."
 )
+@click.option(
+    "--option",
+    "options",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="An option of the report, such as limit=100.",
+)
 @click.option("--open", "open_it", is_flag=True, help="Open it with the program that this system has for it.")
 @common
 def command(
     recording: str,
     report: str | None,
     output: Path | None,
+    options: tuple[str, ...],
     open_it: bool,
     settings: Settings,
     quiet: bool,
@@ -50,8 +58,15 @@ def command(
     with tempfile.TemporaryDirectory(prefix="profilerkit-") as scratch:
         made = Path(scratch, "report")
         with working(f"Rendering {report}", quiet=quiet):
-            info = make_report(shelf, report, made)
+            info = make_report(shelf, report, made, options=dict(_option(each) for each in options))
         _deliver(info, made, shelf, output, open_it, quiet)
+
+
+def _option(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise UsageError(f"--option {text!r} is not of the form NAME=VALUE.", "Write --option limit=100.")
+    return name, value
 
 
 def _list(shelf: Shelf, quiet: bool) -> None:
@@ -67,7 +82,10 @@ def _list(shelf: Shelf, quiet: bool) -> None:
     table = plain_table(("REPORT", "left"), ("WHAT", "left"), ("FILE", "left"))
     for each in reports:
         table.add_row(text(each.name, "cyan"), text(each.title), text(each.filename, "dim"))
-    console().print(table)
+    out = console()
+    out.print(table)
+    if out.is_terminal:
+        out.print(text(f"Make one: profilerkit report {shelf.recording.id} {reports[0].name}", "dim"))
 
 
 def _deliver(
