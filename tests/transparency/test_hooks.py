@@ -47,9 +47,9 @@ PROGRAMS = {
         "threading.setprofile(hook)",
         after="threading.setprofile(None)",
     ),
-    "never unset": EVENTS.format(
-        run="work()", before="sys.setprofile(hook)", after="seen, events = events, events[:12]\nhook = None"
-    ),
+    "never unset": "import atexit, sys\nseen = []\ndef hook(frame, event, arg):\n"
+    "    seen.append((event, frame.f_code.co_name)) if len(seen) < 30 else None\n"
+    "def work(): return len('abc')\nsys.setprofile(hook)\nwork()\natexit.register(lambda: print(seen))\n",
     "set while threads run": EVENTS.format(
         run="sys.setprofile(hook); work(); sys.setprofile(None); stop.set(); other.join()",
         before="stop = threading.Event()\nother = threading.Thread(target=stop.wait)\nother.start()",

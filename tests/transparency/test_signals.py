@@ -143,11 +143,14 @@ def test_init_passes_signals_on(twins: Twins) -> None:
     name = twins.write("""
 import signal, time
 got = []
-signal.signal(signal.SIGTERM, lambda *_: got.append(1))
-signal.signal(signal.SIGUSR2, lambda *_: got.append(2))
+def note(number, frame):
+    got.append(number)
+    print(number, flush=True)
+signal.signal(signal.SIGTERM, note)
+signal.signal(signal.SIGUSR2, note)
 print("ready", flush=True)
 end = time.monotonic() + 60
-while 2 not in got and time.monotonic() < end:
+while signal.SIGUSR2 not in got and time.monotonic() < end:
     time.sleep(0.05)
 print(got)
 """)
@@ -162,9 +165,9 @@ print(got)
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         process.send_signal(signal.SIGTERM)
-        twins.lab.wait_until(lambda: True)
+        assert process.stdout.readline() == "15\n"
         process.send_signal(signal.SIGUSR2)
-        assert process.stdout.read() == "[1, 2]\n"
+        assert process.stdout.read() == "12\n[15, 12]\n"
         assert process.wait(60) == 0
 
 
