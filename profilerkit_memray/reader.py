@@ -49,6 +49,7 @@ def read_capture(capture: CaptureFiles) -> Reading:
             capture.stack_builder(Metric("heap_at_peak", "bytes"), Metric("allocations_at_peak", "count")),
             native=metadata.has_native_traces,
         )
+    path = capture.folder / CAPTURE
     lasted_seconds = (metadata.end_time - metadata.start_time).total_seconds()
     return Reading(
         summary={
@@ -63,7 +64,7 @@ def read_capture(capture: CaptureFiles) -> Reading:
         notes=(
             *_left_notes(capture.folder),
             *_unknown_share(stacks),
-            *_gave_up(capture.folder / CAPTURE, lasted_seconds, samples.span_seconds),
+            *(() if capture.interrupted else _gave_up(path, lasted_seconds, samples.span_seconds)),
         ),
     )
 

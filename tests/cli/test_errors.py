@@ -36,7 +36,6 @@ def assert_one_line(lab: Lab, arguments: tuple[str, ...], code: int, *words: str
         (("run", "--label", "team", "-c", "1"), ("KEY=VALUE",)),
         (("run",), ("nothing to run",)),
         (("run", "no/such/script.py"), ("cannot be opened", "No such file")),
-        (("run", "-m", "a", "-c", "b"), ("cannot go together",)),
         (("run", "--store", "memory://x", "-c", "1"), ("memory://", "--store")),
         (("run", "--nonsense", "-c", "1"), ("--nonsense", "--help")),
         (("list", "--status", "dead"), ("dead", "interrupted")),
