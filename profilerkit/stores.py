@@ -201,12 +201,13 @@ class FsspecStore(ResultStore):
         if self.scheme in EXTRAS:
             options["use_listings_cache"] = False
         if self.scheme in S3:
-            # It tries again itself what botocore has tried 5 times: a dead server would take minutes.
+            # Both it and botocore try five times: a server that never answers would take six minutes.
             options["config_kwargs"] = {"retries": {"max_attempts": 1}, **options.get("config_kwargs", {})}
         system, root = fsspec.core.url_to_fs(self.url, **options)
         if self.scheme in S3:
             # More would read one object with several requests, and keep more parts in memory.
             system.max_concurrency = 1
+            system.retries = 3
         return system, root.rstrip("/")
 
     @contextlib.contextmanager
