@@ -22,6 +22,7 @@ LAYERS = (
         "depth",
         "descriptors",
         "retrace",
+        "signals",
     },
     {"guards", "forks"},
     {"model", "reading", "limits", "storeurl", "spool", "options", "settings", "rawfiles"},
@@ -38,7 +39,7 @@ LAYERS = (
 
 RECORDING = {
     "assemble", "claims", "deadline", "depth", "descriptors", "evidence", "forks", "guards", "inside",
-    "launch", "link", "outside", "retrace", "session", "ship", "shipping", "spool", "watcher",
+    "launch", "link", "outside", "retrace", "session", "ship", "shipping", "signals", "spool", "watcher",
 }  # fmt: skip
 VIEWING = {"render", "source", "stacks"}
 LIGHT = RECORDING - {"assemble", "ship"} | {"_version", "errors", "process"}
