@@ -36,6 +36,8 @@ RECORDING_BYTES = 64 * MIB
 READING_BYTES = 512 * MIB
 SILENT_INTERVALS = 3
 """A running recording that missed so many checkpoints is taken for interrupted."""
+LONGEST_INTERVAL_SECONDS = 86_400.0
+"""A checkpoint interval that is longer, or no number at all, counts as this."""
 SHORTEST_PREFIX = 4
 
 log = logging.getLogger("profilerkit.archive")
@@ -218,7 +220,9 @@ def effective_status(
     recording = found.recording if isinstance(found, Event) else found
     written_at = found.written_at if isinstance(found, Event) else recording.started_at
     seen = recording.alive_at or written_at
-    silence = timedelta(seconds=SILENT_INTERVALS * recording.checkpoint_interval_seconds)
+    interval = recording.checkpoint_interval_seconds
+    interval = interval if 0 <= interval <= LONGEST_INTERVAL_SECONDS else LONGEST_INTERVAL_SECONDS
+    silence = timedelta(seconds=SILENT_INTERVALS * interval)
     if recording.status is not Status.RUNNING or now - seen <= silence:
         return recording.status, recording.outcome, None
     text = f"no sign of life since {seen:%Y-%m-%d %H:%M:%S} UTC"

@@ -38,11 +38,13 @@ def assemble(folder: Path) -> Recording:
         raise FormatError(
             f"The spool {folder} has format {session['format']}.", "Install a newer profilerkit to ship it."
         )
+    if session.get("id") != folder.name:
+        raise FormatError(f"The spool {folder} holds another recording ({session.get('id')!r}).")
     watcher = spool.read_json(folder / spool.WATCHER) or {}
     shipped = spool.read_json(folder / spool.SHIP) or {}
     try:
         return _recording(folder, session, watcher, int(shipped.get("revision", 0)))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise FormatError(f"The spool {folder} is damaged ({error!r}).") from error
 
 

@@ -25,6 +25,9 @@ class Wrapped:
         self.original = original
         self.before = before
         self.__name__ = original.__name__
+        self.__qualname__ = original.__qualname__
+        self.__module__ = original.__module__
+        self.__text_signature__ = getattr(original, "__text_signature__", None)
         self.__doc__ = original.__doc__
 
     def __call__(self, *args: Any, **keywords: Any) -> Any:
@@ -39,7 +42,25 @@ class Wrapped:
             raise
 
     def __getattr__(self, name: str) -> Any:
+        if name == "original":  # while a copy is being made
+            raise AttributeError(name)
         return getattr(self.original, name)
+
+    def __reduce__(self) -> Any:
+        """Travel as the original does: by its name."""
+        return getattr, (sys.modules[self.original.__module__], self.original.__name__)
+
+    def __copy__(self) -> Wrapped:
+        return self
+
+    def __deepcopy__(self, _memo: object) -> Wrapped:
+        return self
+
+    def __eq__(self, other: object) -> bool:
+        return other is self or other is self.original or getattr(other, "original", None) is self.original
+
+    def __hash__(self) -> int:
+        return hash(self.original)
 
     def __repr__(self) -> str:
         return repr(self.original)

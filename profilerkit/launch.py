@@ -22,21 +22,23 @@ from typing import Any
 def prepare() -> tuple[_Program, _Ending]:
     """Start the session and make everything look as `python` leaves it; return what is to be executed."""
     descriptor, mode, target, *arguments = sys.argv[1:]
-    session, quiet = _start(int(descriptor))
+    session, quiet, hush = _start(int(descriptor))
     namespace = _fresh_main(mode)
     # For what the program sees there is no launcher.
     flags = sys.orig_argv[1 : sys.orig_argv.index(sys.argv[0])]
     option = {"script": [], "module": ["-m"], "code": ["-c"]}[mode]
     sys.orig_argv[:] = [sys.orig_argv[0], *flags, *option, target, *arguments]
     sys.argv[:] = [{"script": target, "module": "-m", "code": "-c"}[mode], *arguments]
-    ending = _Ending(session, quiet)
+    ending = _Ending(session, quiet, hush)
     import atexit
 
-    atexit.register(ending.finish)  # the first to be registered is the last to run
+    # The first to be registered is the last to run.
+    atexit.register(ending.finish)
+    atexit.register(hush.off())
     return _Program(session, mode, target, namespace), ending
 
 
-def _start(descriptor: int) -> tuple[Any, bool]:
+def _start(descriptor: int) -> tuple[Any, bool, Any]:
     import json
 
     with os.fdopen(descriptor, "rb") as file:
@@ -50,8 +52,10 @@ def _start(descriptor: int) -> tuple[Any, bool]:
     del sys.path[0]
     sys.path += folders
     from profilerkit.errors import ProfilerKitError
+    from profilerkit.quiet import Hush
     from profilerkit.session import Session
 
+    hush = Hush()  # before the functions that it uses are guarded
     session = Session(plan)
     try:
         session.start()
@@ -62,7 +66,7 @@ def _start(descriptor: int) -> tuple[Any, bool]:
         _say(f"not recorded: {session.problem}")
     if folders:
         del sys.path[-len(folders) :]
-    return session, bool(plan.get("quiet"))
+    return session, bool(plan.get("quiet")), hush
 
 
 def _fresh_main(mode: str) -> dict[str, Any]:
@@ -218,7 +222,8 @@ def _say(text: str) -> None:
 class _Ending:
     """What becomes of the program, told to the session at the very end."""
 
-    def __init__(self, session: Any, quiet: bool) -> None:
+    def __init__(self, session: Any, quiet: bool, hush: Any) -> None:
+        self.hush = hush
         self._session = session
         self._quiet = quiet
         self._outcome = "success"
@@ -251,20 +256,27 @@ class _Ending:
             pass
         if not self._quiet and self._standard_error == _standard_error():
             _say(f"recorded {session.id}. See it: profilerkit show {session.id}")
+        self.hush.on()  # for what is deleted after this
 
 
 if __name__ == "__main__":
     _program, _ending = prepare()
     from profilerkit import depth
 
-    _frame = None
+    _frame = _failure = None
+    _hush = _ending.hush.off()
     try:
         _run = _program.compile()
         # Called from here, so that the program's stack begins as little deeper as can be.
         _frame = depth.forget_one_frame()
         _run()
+        _hush()
     except BaseException as _error:
+        _hush()
+        _failure = _error
         _ending.ended_by(_error)
         raise
     finally:
         depth.remember(_frame)
+        _ending.hush.on_after(_failure)
+        del _failure

@@ -74,7 +74,7 @@ class LocalStore(ResultStore):
         with self._in_words("read"):
             path = self._inside(key)
             try:
-                stream = path.open("rb")
+                stream = _open_plain(path)
             except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
                 raise NotFoundError(f"The store {self.root} has no {key}.") from None
         with stream:
@@ -207,3 +207,12 @@ def _remove_empty(folder: Path) -> bool:
     except OSError:
         return False
     return True
+
+
+def _open_plain(path: Path) -> BinaryIO:
+    """Open a plain file; whoever put a FIFO or a device into the store makes no reader hang."""
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise FileNotFoundError(str(path))
+    return os.fdopen(descriptor, "rb")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -263,17 +264,47 @@ def reading_from_json(data: Mapping[str, Any]) -> Reading:
             )
         frames = tuple(Frame(str(f), str(p), int(line), str(root)) for f, p, line, root in data["frames"])
         return Reading(
-            summary={str(name): value for name, value in data["summary"].items()},
-            timelines=tuple(Timeline(**each) for each in data["timelines"]),
+            summary={str(name): _finite_or_none(value) for name, value in data["summary"].items()},
+            timelines=tuple(_timeline(each) for each in data["timelines"]),
             stacks=_tree_from_json(data["stacks"], frames),
-            functions=tuple(FunctionStat(frames[i], s, t, c) for i, s, t, c in data["functions"]),
+            functions=tuple(
+                FunctionStat(frames[i], _finite(own), _finite(total), None if calls is None else int(calls))
+                for i, own, total, calls in data["functions"]
+            ),
             functions_metric=_metric(data["functions_metric"]),
-            edges=tuple(Edge(*each) for each in data["edges"]),
-            spans=tuple(Span(*each) for each in data["spans"]),
+            edges=tuple(
+                Edge(int(a), int(b), _finite(value), None if calls is None else int(calls))
+                for a, b, value, calls in data["edges"]
+            ),
+            spans=tuple(
+                Span(str(name), str(track), _finite(start), _finite(end))
+                for name, track, start, end in data["spans"]
+            ),
             notes=tuple(str(note) for note in data["notes"]),
         )
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+    except FormatError:
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         raise FormatError(f"This reading is damaged ({error!r}).") from error
+
+
+def _finite(value: Any) -> float:
+    """Return a number as it is; raise ValueError for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"{value!r} is no number")
+    return value
+
+
+def _finite_or_none(value: Any) -> float | None:
+    return None if value is None else _finite(value)
+
+
+def _timeline(data: Mapping[str, Any]) -> Timeline:
+    times = [_finite(each) for each in data["times_seconds"]]
+    values = [_finite(each) for each in data["values"]]
+    if len(times) != len(values):
+        raise ValueError("a timeline has as many times as values")
+    return Timeline(str(data["name"]), str(data["unit"]), times, values)
 
 
 def _tree_from_json(data: Mapping[str, Any] | None, frames: tuple[Frame, ...]) -> StackTree | None:
@@ -281,8 +312,8 @@ def _tree_from_json(data: Mapping[str, Any] | None, frames: tuple[Frame, ...]) -
         return None
     parents = [int(each) for each in data["parents"]]
     frame_ids = [int(each) for each in data["frames"]]
-    values = tuple([float(each) for each in column] for column in data["self"])
-    metrics = tuple(Metric(**each) for each in data["metrics"])
+    values = tuple([_finite(each) for each in column] for column in data["self"])
+    metrics = tuple(_a_metric(each) for each in data["metrics"])
     well_formed = (
         parents[:1] == [-1]
         and all(0 <= parent < node for node, parent in enumerate(parents[1:], 1))
@@ -301,4 +332,8 @@ def _metric_json(metric: Metric | None) -> dict[str, str] | None:
 
 
 def _metric(data: Mapping[str, str] | None) -> Metric | None:
-    return None if data is None else Metric(**data)
+    return None if data is None else _a_metric(data)
+
+
+def _a_metric(data: Mapping[str, str]) -> Metric:
+    return Metric(str(data["name"]), str(data["unit"]))

@@ -30,6 +30,10 @@ from profilerkit.options import parse_options
 from profilerkit.reading import Reading, reading_to_json
 from profilerkit.readings import make_reading, reading_name
 
+MOST_RAW_BYTES = 8 << 30
+"""A capture that unpacks to more is not fetched: its declared size may be a lie."""
+LEFT_FREE_BYTES = 256 << 20
+
 log = logging.getLogger("profilerkit.render")
 
 
@@ -63,8 +67,9 @@ class StoreShelf:
         self.recording = archive.load(event)
 
     def fetch_raw(self, capture: Capture, folder: Path) -> Path:
-        """Download and unpack the raw files."""
-        self._archive.fetch_raw(self._event.key, capture, folder)
+        """Download and unpack the raw files, no more than the disk can take."""
+        limit = min(MOST_RAW_BYTES, shutil.disk_usage(folder).free - LEFT_FREE_BYTES)
+        self._archive.fetch_raw(self._event.key, capture, folder, limit_bytes=max(0, limit))
         return folder
 
     def get_reading(self, capture: Capture) -> Reading | None:

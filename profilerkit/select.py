@@ -13,7 +13,7 @@ from profilerkit.errors import UsageError
 from profilerkit.ids import uuid7
 from profilerkit.model import Placement
 from profilerkit.options import parse_options
-from profilerkit.redact import redact_argv, redact_mapping, redact_text
+from profilerkit.redact import redact_argv, redact_mapping, redact_text, secret_values
 from profilerkit.settings import Settings
 from profilerkit.storeurl import store_fingerprint, store_label
 
@@ -28,6 +28,9 @@ ENVIRONMENT_VARIABLES = (
     "LC_ALL",
 )
 """The only environment variables that are stored."""
+
+LONGEST_TEXT, MOST_LABELS, MOST_ARGUMENTS = 4000, 100, 1000
+"""Characters of a name, label or argument, and how many: more is cut, since every list reads them."""
 
 
 def choose(
@@ -87,11 +90,14 @@ def make_plan(
     The store's full URL and options are in it: it crosses processes through pipes only.
     """
     url = settings.store_url
+    known = secret_values(os.environ)
+    shown = {_cut(key): _cut(value) for key, value in list((labels or {}).items())[:MOST_LABELS]}
+    cut = labels is not None and shown != dict(labels)
     return {
         "id": uuid7(),
         "kind": kind,
-        "names": dict(names),
-        "labels": redact_mapping(dict(labels or {})),
+        "names": {key: redact_text(_cut(value), known=known) for key, value in names.items()},
+        "labels": redact_mapping(shown, known=known),
         "parent_id": None,
         "store": {
             "url": url,
@@ -107,9 +113,13 @@ def make_plan(
             "max_capture_bytes": settings.max_capture_bytes,
             "min_free_disk": settings.min_free_disk,
         },
-        "environment": _environment(argv),
+        "environment": _environment(argv, known),
         "roots": {**find_roots(own_folders), **_profiler_roots(choices)},
-        "warnings": [*warnings, *_spool_warnings(str(settings.spool_folder))],
+        "warnings": [
+            *warnings,
+            *(["labels were cut"] if cut else []),
+            *_spool_warnings(str(settings.spool_folder)),
+        ],
         "sys_path": [each for each in sys.path if each and os.path.isabs(each)],
     }
 
@@ -153,14 +163,18 @@ def _versions(distributions: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def _environment(argv: Sequence[str]) -> dict[str, Any]:
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}…"
+
+
+def _environment(argv: Sequence[str], known: Sequence[str]) -> dict[str, Any]:
     variables = {name: os.environ[name] for name in ENVIRONMENT_VARIABLES if name in os.environ}
     return {
         "python": ".".join(map(str, sys.version_info[:3])),
         "implementation": sys.implementation.name,
         "platform": _platform(),
-        "argv": redact_argv(list(argv)),
-        "variables": {name: redact_text(value) for name, value in variables.items()},
+        "argv": [_cut(each) for each in redact_argv(list(argv)[:MOST_ARGUMENTS], known=known)],
+        "variables": {name: redact_text(value, known=known) for name, value in variables.items()},
     }
 
 

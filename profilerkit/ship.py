@@ -185,7 +185,7 @@ def ship_all(ship: Ship) -> tuple[list[Recording], list[str]]:
             except StoreError as error:
                 errors.append(str(error))
                 return shipped, errors
-            except (ProfilerKitError, OSError) as error:
+            except Exception as error:  # noqa: BLE001 - one damaged spool keeps no other from being shipped
                 errors.append(f"{folder.name}: {error}")
                 skipped.add(folder)
 

@@ -14,6 +14,7 @@ Light to import: recorded processes and watchers use this. Each file has one wri
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import stat
@@ -22,7 +23,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from profilerkit.errors import UnavailableError
+from profilerkit.errors import FormatError, UnavailableError
 
 SESSION, WATCHER, DUE, TAKEN, SHIP, LOCK, LOG = (
     "session.json",
@@ -34,6 +35,9 @@ SESSION, WATCHER, DUE, TAKEN, SHIP, LOCK, LOG = (
     "watcher.log",
 )
 CAPTURES = "captures"
+RESERVE = "reserve"
+RESERVE_BYTES = 1 << 16
+"""Room that is given up when the disk is full, so that the last words of a recording can be written."""
 NEW, TRASH = ".new-", ".trash-"
 
 
@@ -63,6 +67,7 @@ def create(root: Path, recording_id: str, session: dict[str, Any]) -> Path:
     new = root / f"{NEW}{recording_id}-{process['pid']}-{process['start_ticks']}"
     new.mkdir(mode=0o700)
     (new / CAPTURES).mkdir()
+    (new / RESERVE).write_bytes(bytes(RESERVE_BYTES))
     write_json(new / SESSION, session)
     folder = root / recording_id
     new.rename(folder)
@@ -71,12 +76,27 @@ def create(root: Path, recording_id: str, session: dict[str, Any]) -> Path:
 
 def write_json(path: Path, data: Any) -> None:
     """Replace a file by JSON in one step: a reader sees the old or the new, never a part."""
+    text = json.dumps(data, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    try:
+        _replace(path, text)
+    except OSError as error:
+        if error.errno != errno.ENOSPC or not (path.parent / RESERVE).exists():
+            raise
+        (path.parent / RESERVE).unlink(missing_ok=True)
+        _replace(path, text)
+
+
+def _replace(path: Path, text: bytes) -> None:
     temporary = f"{path}.{os.getpid()}.tmp"
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    left = memoryview(text)
     try:
-        text = memoryview(json.dumps(data, separators=(",", ":")).encode("utf-8", "surrogatepass"))
-        while text:
-            text = text[os.write(descriptor, text) :]
+        while left:
+            left = left[os.write(descriptor, left) :]
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
     finally:
         os.close(descriptor)
     os.replace(temporary, path)
@@ -86,22 +106,34 @@ def read_json(path: Path) -> dict[str, Any] | None:
     """Return what `write_json` wrote, or None when there is nothing readable."""
     try:
         data = json.loads(path.read_bytes().decode("utf-8", "surrogatepass"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return data if isinstance(data, dict) else None
 
 
 def folders(root: Path) -> list[Path]:
-    """Return the spools under `root`, oldest first."""
-    try:
-        names = sorted(os.listdir(root))
-    except OSError:
+    """Return the spools under `root`, oldest first: real folders of this user, in one of this user.
+
+    What another user could have planted is nobody's recording.
+    """
+    if not _is_ours(root):
         return []
-    return [root / name for name in names if not name.startswith(".")]
+    names = sorted(os.listdir(root))
+    return [root / name for name in names if not name.startswith(".") and _is_ours(root / name)]
+
+
+def _is_ours(folder: Path) -> bool:
+    try:
+        found = os.lstat(folder)
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and (not hasattr(os, "getuid") or found.st_uid == os.getuid())
 
 
 def capture_folder(spool: Path, profiler: str) -> Path:
-    """Return where a profiler leaves its capture."""
+    """Return where a profiler leaves its capture. Raises FormatError for a name that leads elsewhere."""
+    if not profiler or profiler.startswith(".") or {"/", "\\", "\0"} & set(profiler):
+        raise FormatError(f"{profiler!r} is no name of a profiler.")
     return spool / CAPTURES / profiler
 
 

@@ -10,6 +10,7 @@ import sys
 if __name__ == "__main__" and sys.path[0].endswith("profilerkit"):
     del sys.path[0]  # this folder: its modules are not top-level ones
 
+import contextlib
 import json
 import os
 import pathlib
@@ -52,11 +53,17 @@ def _limit(limits: dict[str, float]) -> None:
         import resource
     except ImportError:
         return
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_AS, (int(limits["memory_bytes"]),) * 2)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (int(limits["output_bytes"]),) * 2)
     seconds = int(limits["seconds"]) + 1
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+    for what, wanted in (
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_AS, int(limits["memory_bytes"])),
+        (resource.RLIMIT_FSIZE, int(limits["output_bytes"])),
+        (resource.RLIMIT_CPU, seconds),
+    ):
+        hard = resource.getrlimit(what)[1]
+        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(what, (allowed, allowed))
 
 
 def _load(entry: str) -> Any:

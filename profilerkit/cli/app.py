@@ -57,6 +57,7 @@ def profilerkit() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code."""
+    _prepare_streams()
     try:
         profilerkit.main(
             list(arguments), prog_name="profilerkit", standalone_mode=False, default_map=_defaults()
@@ -87,7 +88,27 @@ def run(arguments: Sequence[str]) -> int:
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except OSError as error:
+        say(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}.")
+        return 1
+    except Exception as error:
+        if {"-v", "--verbose"} & set(arguments):
+            raise
+        say(
+            f"This should not have happened ({type(error).__name__}: {error}). Run it again with -v to see where."
+        )
+        return 1
     return 0
+
+
+def _prepare_streams() -> None:
+    """Have closed streams swallow what is written, and characters that a stream cannot show be escaped."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - for our whole life
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _path(error: click.ClickException) -> str:

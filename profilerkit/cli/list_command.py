@@ -75,11 +75,12 @@ def _fits(recording: Recording, glob: str) -> bool:
 
 def _print(found: Sequence[Recording], all_found: int, all_there: int, settings: Settings) -> None:
     from profilerkit.cli.tables import console, recordings_table
+    from profilerkit.stacks.names import printable
     from profilerkit.storeurl import store_label
 
     out = console()
     if not found:
-        label = store_label(settings.store_url)
+        label = printable(store_label(settings.store_url))
         if all_there:
             out.print(f"None of the {all_there} recordings fits.", markup=False)
         else:

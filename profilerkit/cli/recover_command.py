@@ -74,4 +74,9 @@ def _left(folder: Any, fingerprint: str) -> list[dict[str, str]]:
     if spool.is_orphan(folder, session):
         state = spool.read_json(folder / spool.SHIP) or {}
         return [{"id": folder.name, "reason": str(state.get("error") or "it could not be shipped")}]
+    if session.get("phase") == "ended" or (spool.read_json(folder / spool.WATCHER) or {}).get("died_at"):
+        state = spool.read_json(folder / spool.SHIP) or {}
+        return [
+            {"id": folder.name, "reason": f"it waits for the store: {state.get('error') or 'not tried yet'}"}
+        ]
     return [{"id": folder.name, "reason": "it is still being recorded"}]

@@ -15,6 +15,7 @@ from profilerkit.stacks.names import printable
 from profilerkit.stacks.units import format_value
 
 PIPE_WIDTH = 1000
+LONGEST_LABELS = 60
 SHORTEST_ID = 13
 """The part of an id that is its time."""
 
@@ -107,13 +108,18 @@ def _cells(each: Recording, short_id: str, *, exact: bool) -> dict[str, Text]:
         "PEAK RSS": text(_known(each.summary.get("peak_rss_bytes"), "bytes")),
         "PEAK HEAP": text(_known(each.summary.get("peak_heap_bytes"), "bytes")),
         "CPU": text(_known(each.summary.get("cpu_seconds"), "seconds")),
-        "LABELS": text(" ".join(f"{key}={value}" for key, value in each.labels.items()), "dim"),
+        "LABELS": text(_labels(each), "dim"),
     }
 
 
 def local_time(time: datetime) -> str:
     """Return a time in this machine's zone, with the offset."""
     return time.astimezone().strftime("%Y-%m-%d %H:%M:%S %z")
+
+
+def _labels(each: Recording) -> str:
+    words = " ".join(f"{key}={value}" for key, value in each.labels.items())
+    return words if len(words) <= LONGEST_LABELS else f"{words[:LONGEST_LABELS]}…"
 
 
 def _known(value: float | None, unit: str) -> str:
