@@ -7,7 +7,7 @@ in which a cut at `node_count` is whole.
 from __future__ import annotations
 
 from array import array
-from types import FrameType
+from types import CodeType, FrameType
 
 ROOT = 0
 MAX_FRAMES = 50_000
@@ -64,25 +64,40 @@ class CallTree:
             self._children[place] = node
         return node
 
-    def fold(self, frame: FrameType | None, node: int = ROOT) -> int:
-        """Return the node of the stack that ends in `frame`, below `node`."""
-        stack: list[FrameKey] = []
+    def fold(self, frame: FrameType | None, last: LastStack) -> int:
+        """Return the node of the stack that ends in `frame`; `last` is where its thread was before."""
+        stack: list[tuple[CodeType, int | None] | None] = []
         room = self._max_depth
         while frame is not None and room:
-            code = frame.f_code
-            stack.append((code.co_name, code.co_filename, frame.f_lineno or 0))
+            stack.append((frame.f_code, frame.f_lineno))
             frame = frame.f_back
             room -= 1
         if frame is not None:
-            stack.append(CUT)
-        ids, children = self._ids, self._children
-        for key in reversed(stack):
-            # The way of a stack that was seen before, without a call for each frame.
-            found = children.get(node << 32 | ids.get(key, 0))
-            if found is None:
-                below = self.child(node, key)
-                if below == node:
-                    break
-                found = below
-            node = found
+            stack.append(None)
+        stack.reverse()
+        same = 0
+        for one, other in zip(stack, last.stack, strict=False):
+            if one != other:
+                break
+            same += 1
+        nodes = last.nodes
+        last.stack = []  # until the nodes are those of the new one: this may be broken off anywhere
+        del nodes[same + 1 :]
+        node = nodes[same]
+        for pair in stack[same:]:
+            key = CUT if pair is None else (pair[0].co_name, pair[0].co_filename, pair[1] or 0)
+            node = self.child(node, key)
+            nodes.append(node)
+        last.stack = stack
         return node
+
+
+class LastStack:
+    """The stack that was folded last for one thread: the next has most frames in common with it."""
+
+    __slots__ = ("nodes", "stack")
+
+    def __init__(self, node: int) -> None:
+        self.nodes = [node]
+        """The node that all its stacks are below, and the node of each frame."""
+        self.stack: list[tuple[CodeType, int | None] | None] = []

@@ -22,6 +22,12 @@ WRITES_SECONDS = (0.1, 0.2, 0.4, 0.8)
 WRITE_SHARE = 0.02
 """Writing takes no more of the time than this: a large tree is written less often."""
 
+LOOKS_SHARE = 0.025
+"""Looks take no more of the time than this: many threads are looked at less often."""
+
+BUSY_STRETCH = 3.0
+"""While the main thread alone runs, and does not wait, pauses become as much longer as this."""
+
 LONGEST_INTERVAL_SECONDS = 0.05
 """While nothing runs, looks become as rare as this."""
 
@@ -49,6 +55,7 @@ class Recorder:
         self._pid = os.getpid()
         self._interval_seconds = interval_seconds
         self._writer = CaptureWriter(folder)
+        self._least_pause_seconds = 0.0
         self._stopped_by: int | None = None
         self._failure: BaseException | None = None
         self._random = time.monotonic_ns() & 0x7FFFFFFF
@@ -106,7 +113,7 @@ class Recorder:
         writes, write_at = iter(WRITES_SECONDS[1:]), WRITES_SECONDS[0]
         stretch, stopping = 1.0, False
         while not stopping:
-            pause = self._random_share() * stretch * self._interval_seconds
+            pause = self._random_share() * max(stretch * self._interval_seconds, self._least_pause_seconds)
             due = monotonic() + pause
             stopping = self._wake.acquire(timeout=pause)
             now = monotonic()
@@ -126,11 +133,14 @@ class Recorder:
         self.ticks.check()
         if not stopping and self.sampler.nothing_ran(now):
             return min(stretch * 1.5, max(1.0, LONGEST_INTERVAL_SECONDS / self._interval_seconds))
+        began = time.thread_time()
         try:
             self.sampler.look(now, now if stopping else due, ending=self._stopped_by)
         except MemoryError:
             pass  # it is the program's to meet that, and perhaps to get over it
-        return 1.0
+        cost = (time.thread_time() - began) / LOOKS_SHARE
+        self._least_pause_seconds += 0.1 * (cost - self._least_pause_seconds)
+        return min(stretch * 1.3, BUSY_STRETCH) if self.sampler.learned_little else 1.0
 
     def _random_share(self) -> float:
         """Return a number between 0.5 and 1.5; the program's `random` is not ours to move on."""

@@ -59,6 +59,8 @@ class ThreadSampler:
         self.threads = Threads(tree, run_queue_seconds)
         self.looks = 0
         self.longest_gap_seconds = 0.0
+        self.learned_little = False
+        """Whether all that the last look found was the main thread at work, which its ticks show anyway."""
         self.gc_paused = False
         self.has_clocks = run_queue_seconds is not None
         self._ticks = main_ticks
@@ -74,10 +76,7 @@ class ThreadSampler:
         """Note where every thread stands, on the thread that starts the recording."""
         self._last = time.monotonic()
         for ident, frame in sys._current_frames().items():
-            account = self.threads.open(ident, frame)
-            if account.clock is not None:
-                account.cpu = account.read_cpu()
-                account.queued = self.threads.queued(account)
+            self.threads.open(ident, frame, existed=True)
 
     def nothing_ran(self, now: float) -> bool:
         """Tell whether no other thread ran since the last look: then all are waiting where they were."""
@@ -96,6 +95,7 @@ class ThreadSampler:
         self._switch_seconds = sys.getswitchinterval()
         self.longest_gap_seconds = max(self.longest_gap_seconds, elapsed)
         self.looks += 1
+        self.learned_little = True
         # Our garbage must not make the program's finalizers run on this thread.
         self.gc_paused = gc.isenabled()
         if self.gc_paused:
@@ -152,7 +152,7 @@ class ThreadSampler:
         before = account.node
         if account.clock is None:
             if frame is not None:
-                account.node = self.tree.fold(frame, account.group.node)
+                account.node = self.tree.fold(frame, account.last_stack)
             self._wall[account.node] += elapsed
             return
         cpu = account.read_cpu()
@@ -165,13 +165,11 @@ class ThreadSampler:
             return
         account.cpu = cpu
         if frame is not None:
-            account.node = self.tree.fold(frame, account.group.node)
+            account.node = self.tree.fold(frame, account.last_stack)
         goes_on = account.read_cpu() > cpu
-        queued = self.threads.queued(account) - account.queued
-        account.queued += queued
+        busy = min(elapsed, used + self.threads.queued(account, used))
         account.group.cpu += used
-        account.group.queued += queued
-        busy = min(elapsed, used + queued)
+        account.group.queued += max(0.0, busy - used)
         if not ticked:
             account.owed_cpu += used
             account.owed_busy += busy
@@ -179,6 +177,8 @@ class ThreadSampler:
         was_interrupted = had_gil and late > 0.9 * self._switch_seconds
         if ticked and was_interrupted:
             self._ticks.handoffs += HANDOFF_SWITCHES
+        else:
+            self.learned_little = False
         self._assign(account, before, elapsed - busy, goes_on or was_interrupted, had_gil)
 
     def _assign(self, account: ThreadAccount, before: int, off: float, runs: bool, unsure: bool) -> None:

@@ -10,10 +10,12 @@ from types import FrameType
 from typing import Any
 
 from profilerkit_cpu.clocks import thread_clock
-from profilerkit_cpu.fold import ROOT, CallTree
+from profilerkit_cpu.fold import ROOT, CallTree, LastStack
 
 MAX_NAMES = 100
 """Beyond so many names, threads whose names differ in digits alone count as one."""
+
+LOOKS_PER_READ = 10
 
 
 class ThreadGroup:
@@ -32,8 +34,9 @@ class ThreadAccount:
     """Where one thread was seen last, the clocks it showed, and what could not be assigned yet."""
 
     __slots__ = (
-        "carried", "clock", "cpu", "group", "ignored", "native_id", "node",
-        "owed_busy", "owed_cpu", "owed_off", "queued", "running", "waited_at",
+        "carried", "clock", "cpu", "group", "ignored", "last_stack", "looks_until_read", "native_id", "node",
+        "owed_busy", "owed_cpu", "owed_off", "queue_rate", "queued", "running", "used_since_read",
+        "waited_at",
     )  # fmt: skip
 
     def __init__(
@@ -45,7 +48,10 @@ class ThreadAccount:
         """None where the thread's CPU time is not known."""
         self.ignored = ignored
         self.node = self.waited_at = group.node
-        self.cpu = self.queued = 0.0
+        self.last_stack = LastStack(group.node)
+        self.cpu = 0.0
+        self.queued = self.queue_rate = self.used_since_read = 0.0
+        self.looks_until_read = 0
         self.running = False
         self.owed_cpu = self.owed_busy = self.owed_off = 0.0
         self.carried = 0
@@ -77,10 +83,13 @@ class Threads:
         native_id = getattr(_known().get(ident), "_native_id", None)
         return account if account is None or native_id in (None, account.native_id) else None
 
-    def open(self, ident: int, frame: FrameType) -> ThreadAccount:
-        """Return a new account. A thread of our own is ignored: its outermost frame is in our code."""
+    def open(self, ident: int, frame: FrameType, *, existed: bool = False) -> ThreadAccount:
+        """Return a new account; of a thread that existed, what it has used so far does not count.
+
+        A thread of our own is ignored: its outermost frame is in our code.
+        """
         thread = _known().get(ident)
-        native_id = getattr(thread, "_native_id", None)
+        native_id: int | None = getattr(thread, "_native_id", None)
         ignored = thread is None and self._is_ours(frame)
         has_clock = native_id is not None and self._run_queue_seconds is not None
         if ignored:
@@ -91,13 +100,28 @@ class Threads:
             self.without_clock += not has_clock
         clock = thread_clock(native_id) if native_id is not None and has_clock else None
         account = self.accounts[ident] = ThreadAccount(native_id, group, clock, ignored=ignored)
+        if existed and native_id is not None and self._run_queue_seconds is not None:
+            account.cpu, account.queued = account.read_cpu(), self._run_queue_seconds(native_id)
         return account
 
-    def queued(self, account: ThreadAccount) -> float:
-        """Return how long, in seconds, a thread has been ready to run without a processor."""
-        if self._run_queue_seconds is None or account.native_id is None:
-            return 0.0
-        return self._run_queue_seconds(account.native_id)
+    def queued(self, account: ThreadAccount, used: float) -> float:
+        """Return about how long a thread was ready to run without a processor, while it ran `used` seconds.
+
+        Reading that costs more than all else in a look, so it is read now and then, and taken to go on
+        at the same rate.
+        """
+        account.used_since_read += used
+        account.looks_until_read -= 1
+        if (
+            account.looks_until_read < 0
+            and self._run_queue_seconds is not None
+            and account.native_id is not None
+        ):
+            queued = self._run_queue_seconds(account.native_id)
+            account.queue_rate = max(0.0, queued - account.queued) / account.used_since_read
+            account.queued, account.used_since_read = queued, 0.0
+            account.looks_until_read = LOOKS_PER_READ
+        return used * account.queue_rate
 
     def _group(self, name: str) -> ThreadGroup:
         if name not in self.groups and len(self.groups) >= MAX_NAMES:

@@ -17,7 +17,7 @@ from _thread import get_ident
 from types import FrameType, FunctionType, MethodType
 from typing import Any
 
-from profilerkit_cpu.fold import CallTree
+from profilerkit_cpu.fold import ROOT, CallTree, LastStack
 from profilerkit_cpu.timer import CpuTimer
 
 SIGNAL_NAME = "SIGURG"
@@ -26,8 +26,16 @@ SIGNAL_NAME = "SIGURG"
 HANDLER_FILE = "<profilerkit_cpu>"
 """Coverage and debuggers leave files of such names alone, should they see the handler."""
 
-THINNEST_SECONDS = 0.0039
+HOOKED = "the program has a trace or profile hook of its own, which would see the handler"
+WAKEUP = "the program has its signals written to a descriptor (signal.set_wakeup_fd)"
+MEMRAYS_HOOK = int
+"""What `sys.getprofile` returns for memray's hook, which may see the handler."""
+
+LEAST_SECONDS = 0.0039
 """Where jiffies are shorter than this, looks are left out at random: none is needed more often."""
+
+LOOKS_SHARE = 0.01
+"""Where looks take more of the CPU time than this (stacks are deep), some are left out too."""
 
 JITTER_SECONDS = 0.0001
 """A handler may run this much after its jiffy, and so the next one this much too early."""
@@ -55,6 +63,8 @@ class Ticks:
         self._switches = 0
         self._burst = 0.0
         self._random = 1
+        self._least_seconds = LEAST_SECONDS
+        self._last_stack = LastStack(ROOT)
         self._busy = False
 
     def start(self) -> str | None:
@@ -128,11 +138,17 @@ class Ticks:
 
     def _on_tick(self, signum: int, frame: FrameType | None) -> None:
         # Any other exception comes from a signal handler of the program that runs on top of this one.
+        # Until it is clear that the program has no hook, nothing is called that such a hook would see.
         try:
-            if self._timer is None:
+            timer, hook = self._timer, sys.getprofile()
+            if timer is None:
                 self._give_back()  # it was ended on another thread
-            elif (reason := _unwelcome()) is not None:
-                self._end(reason)
+            elif sys.gettrace() is not None or not (hook is None or isinstance(hook, MEMRAYS_HOOK)):
+                self._timer, self.ended = None, HOOKED
+                timer.delete()
+            elif (descriptor := signal.set_wakeup_fd(-1)) != -1:
+                signal.set_wakeup_fd(descriptor)
+                self._end(WAKEUP)
             elif not self._busy:
                 self._busy = True
                 try:
@@ -144,16 +160,18 @@ class Ticks:
 
     def _look(self, frame: FrameType | None) -> None:
         switches = self._usage(1).ru_nvcsw - self.handoffs  # RUSAGE_THREAD
-        passed = self._jiffies_passed(time.thread_time(), switches - self._switches)
+        began = time.thread_time()
+        seconds = self._jiffies_passed(began, switches - self._switches) * self._jiffy
         self._switches = switches
-        share = passed * self._jiffy / THINNEST_SECONDS
-        if share < 1:
+        if seconds < self._least_seconds:
             self._random = self._random * 1103515245 + 12345 & 0x7FFFFFFF
-            if self._random > share * 0x7FFFFFFF:
+            if self._random * self._least_seconds > seconds * 0x7FFFFFFF:
                 return
-            passed /= share
-        self._seconds[self.tree.fold(frame)] += passed * self._jiffy
+            seconds = self._least_seconds
+        self._seconds[self.tree.fold(frame, self._last_stack)] += seconds
         self.looks += 1
+        cost = (time.thread_time() - began) / LOOKS_SHARE
+        self._least_seconds += 0.1 * (max(LEAST_SECONDS, cost) - self._least_seconds)
 
     def _jiffies_passed(self, cpu: float, waits: int) -> float:
         """Return how many jiffies the code that is looked at has run through, at least one."""
@@ -172,19 +190,3 @@ class Ticks:
 
 def _on_main_thread() -> bool:
     return threading.main_thread().ident == get_ident()
-
-
-def _unwelcome() -> str | None:
-    """Return why the main thread may not be signalled any more, in words, or None."""
-    hook = sys.getprofile()
-    if sys.gettrace() is not None or not (hook is None or _is_memrays(hook)):
-        return "the program set a trace or profile hook of its own, which would see the handler"
-    wakeup = signal.set_wakeup_fd(-1)
-    if wakeup != -1:
-        signal.set_wakeup_fd(wakeup)
-        return "the program has its signals written to a descriptor (signal.set_wakeup_fd)"
-    return None
-
-
-def _is_memrays(hook: object) -> bool:
-    return isinstance(hook, int) or type(hook).__module__.startswith("memray")
