@@ -95,7 +95,7 @@ def run(arguments: Sequence[str]) -> int:
         if {"-v", "--verbose"} & set(arguments):
             raise
         say(
-            f"This should not have happened ({type(error).__name__}: {error}). Run it again with -v to see where."
+            f"This should not have happened ({type(error).__name__}: {error}). Run it with -v to see where."
         )
         return 1
     return 0

@@ -14,7 +14,8 @@ def test_stored_data_chooses_no_code(lab: Lab) -> None:
     lab.wait_shipped()
     mark = lab.folder / "executed"
     (lab.folder / "evil.py").write_text(
-        f"import pathlib\npathlib.Path({str(mark)!r}).touch()\nclass Profiler: read = classmethod(lambda *a: None)\n"
+        f"import pathlib\npathlib.Path({str(mark)!r}).touch()\n"
+        "class Profiler: read = classmethod(lambda *a: None)\n"
     )
     lab.environment["PYTHONPATH"] = str(lab.folder)
     (path,) = lab.store.glob("recordings/**/recording.json")

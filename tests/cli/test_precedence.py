@@ -19,7 +19,8 @@ def test_profilers_by_flag_environment_file_and_default(lab: Lab) -> None:
     below = lab.folder / "below"
     below.mkdir()
     (lab.folder / "pyproject.toml").write_text(
-        '[tool.profilerkit]\nprofilers = ["cpu"]\noptions.memray.native = true\n[tool.profilerkit.list]\nlimit = 1\n'
+        '[tool.profilerkit]\nprofilers = ["cpu"]\noptions.memray.native = true\n'
+        "[tool.profilerkit.list]\nlimit = 1\n"
     )
     lab.folder, whole = below, lab.folder
     assert lab.start("-q", "-c", "pass").wait(60) == 0
