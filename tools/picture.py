@@ -63,7 +63,7 @@ def main() -> None:
     target = Path(sys.argv[1])
     with tempfile.TemporaryDirectory(prefix="picture-") as scratch:
         folder = Path(scratch)
-        kill_in_the_middle(folder, step="transform", seconds=1.5)
+        kill_in_the_middle(folder, step="transform", cpu_seconds=1.7)
         wait_until_shipped(folder)
         text = shown(folder, "show", "latest")
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 ETL = "examples/etl.py"
 LONGEST_SHIPPING_SECONDS = 60.0
@@ -40,19 +42,27 @@ def answer(folder: Path, *arguments: str) -> Any:
     )
 
 
-def kill_in_the_middle(folder: Path, *, step: str, seconds: float, options: Sequence[str] = ()) -> None:
-    """Record the ETL, and kill it with SIGKILL some seconds after it has begun a step."""
-    command = [command_line(), "run", *options, ETL]
+def kill_in_the_middle(folder: Path, *, step: str, cpu_seconds: float) -> None:
+    """Record the ETL, and kill it with SIGKILL when it has computed so long since the beginning of a step."""
+    command = [command_line(), "run", ETL]
     with subprocess.Popen(command, env=environment(folder), stdout=subprocess.PIPE, text=True) as program:
         assert program.stdout is not None
         for line in program.stdout:
             print(line, end="", flush=True)
             if line.startswith(step):
                 break
-        time.sleep(seconds)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            end = _cpu_seconds(program.pid) + cpu_seconds
+            while _cpu_seconds(program.pid) < end:
+                time.sleep(0.01)
         program.send_signal(signal.SIGKILL)
     if program.returncode != -signal.SIGKILL:
         raise SystemExit(f"The ETL was to be killed in the middle, but ended with {program.returncode}.")
+
+
+def _cpu_seconds(pid: int) -> float:
+    found = psutil.Process(pid).cpu_times()
+    return float(found.user + found.system)
 
 
 def wait_until_shipped(folder: Path) -> None:
