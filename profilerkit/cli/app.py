@@ -94,9 +94,7 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:
         if {"-v", "--verbose"} & set(arguments):
             raise
-        say(
-            f"This should not have happened ({type(error).__name__}: {error}). Run it with -v to see where."
-        )
+        say(f"This should not have happened ({type(error).__name__}: {error}). Run it with -v to see where.")
         return 1
     return 0
 

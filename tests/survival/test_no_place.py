@@ -65,7 +65,8 @@ def test_a_disk_that_fills_up(lab: Lab, small_disk: Path) -> None:
     lab.environment.update(PROFILERKIT_SPOOL=str(lab.spool), PROFILERKIT_MIN_FREE_DISK="0")
     text = (
         "import time\nkept = []\n"
-        "for _ in range(300):\n    kept.append([bytearray(1000) for _ in range(100)])\n    time.sleep(0.005)\n"
+        "for _ in range(300):\n"
+        "    kept.append([bytearray(1000) for _ in range(100)])\n    time.sleep(0.005)\n"
         "print('end')\n"
     )
     process = lab.start("-q", "-p", "memray", "-p", "resources", "-p", "cpu", lab.script(text).name)
