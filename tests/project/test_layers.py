@@ -21,6 +21,7 @@ LAYERS = (
         "deadline",
         "depth",
         "descriptors",
+        "quiet",
         "retrace",
         "signals",
     },
@@ -39,7 +40,7 @@ LAYERS = (
 
 RECORDING = {
     "assemble", "claims", "deadline", "depth", "descriptors", "evidence", "forks", "guards", "inside",
-    "launch", "link", "outside", "retrace", "session", "ship", "shipping", "signals", "spool", "watcher",
+    "launch", "link", "outside", "quiet", "retrace", "session", "ship", "shipping", "signals", "spool", "watcher",
 }  # fmt: skip
 VIEWING = {"render", "source", "stacks"}
 LIGHT = RECORDING - {"assemble", "ship"} | {"_version", "errors", "process"}
