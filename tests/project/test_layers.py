@@ -40,7 +40,8 @@ LAYERS = (
 
 RECORDING = {
     "assemble", "claims", "deadline", "depth", "descriptors", "evidence", "forks", "guards", "inside",
-    "launch", "link", "outside", "quiet", "retrace", "session", "ship", "shipping", "signals", "spool", "watcher",
+    "launch", "link", "outside", "quiet", "retrace", "session", "ship", "shipping", "signals", "spool",
+    "watcher",
 }  # fmt: skip
 VIEWING = {"render", "source", "stacks"}
 LIGHT = RECORDING - {"assemble", "ship"} | {"_version", "errors", "process"}
