@@ -131,6 +131,19 @@ class _Program:
         self._session.stop("unknown", warning="Python could not decode the program's source: not recorded")
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
+    def leave(self, error: BaseException | None) -> None:
+        """Take away what Python takes away from a script's namespace when it has ended, or failed."""
+        if self._mode != "script" or self._namespace.get("__spec__") or isinstance(error, SystemExit):
+            return
+        for name in ("__file__", "__cached__"):
+            if error is None:
+                self._namespace.pop(name, None)
+            else:  # when the error has been reported
+                import atexit
+                import functools
+
+                atexit.register(functools.partial(self._namespace.pop, name, None))
+
     def _function(self, code: CodeType) -> Any:
         """Return a call of the code itself: unlike `exec`, it counts as one call and not as two."""
         return FunctionType(code, self._namespace)
@@ -278,5 +291,6 @@ if __name__ == "__main__":
         raise
     finally:
         depth.remember(_frame)
+        _program.leave(_failure)
         _ending.hush.on_after(_failure)
         del _failure

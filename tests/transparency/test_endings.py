@@ -39,6 +39,9 @@ ENDINGS = {
     "atexit.register(print, 'second')\n1 / 0",
     "error in an exit handler": "import atexit\n@atexit.register\ndef leave():\n    1 / 0\nprint('end')",
     "exit in an exit handler": "import atexit, sys\natexit.register(sys.exit, 5)",
+    "names in exit handlers": "import atexit\natexit.register(lambda: print(sorted(globals())))",
+    "names after an error": "import atexit\natexit.register(lambda: print(sorted(globals())))\n1 / 0",
+    "names after an exit": "import atexit\natexit.register(lambda: print(sorted(globals())))\nexit(3)",
     "error in a thread": "import threading\ndef work(): 1 / 0\n"
     "threading.Thread(target=work, name='w').start()",
     "exit in a thread": "import sys, threading\nthreading.Thread(target=sys.exit, args=(3,)).start()",

@@ -28,6 +28,22 @@ print(sys.getprofile(), threading._profile_hook)
 IN_THREADS = "threads = [threading.Thread(target=work) for _ in range(2)]; " + "; ".join(
     ("[each.start() for each in threads]", "[each.join() for each in threads]")
 )
+PRINTING = """
+import atexit, sys
+here = __file__
+def hook(frame, event, arg):
+    # What Python itself calls at its end depends on which modules there are.
+    file = frame.f_code.co_filename
+    if file == here or "profilerkit" in file and "_on_tick" != frame.f_code.co_name:
+        print(event, frame.f_code.co_name, frame.f_lineno)
+    return hook
+class Last:
+    def __del__(self): pass
+last = Last()
+def leave(): pass
+def work(): return len("abc")
+atexit.register(leave)
+"""
 PROGRAMS = {
     "sys.setprofile": EVENTS.format(
         run="work()", before="sys.setprofile(hook)", after="sys.setprofile(None)\nwork()"
@@ -50,6 +66,11 @@ PROGRAMS = {
     "never unset": "import atexit, sys\nseen = []\ndef hook(frame, event, arg):\n"
     "    seen.append((event, frame.f_code.co_name)) if len(seen) < 30 else None\n"
     "def work(): return len('abc')\nsys.setprofile(hook)\nwork()\natexit.register(lambda: print(seen))\n",
+    "that prints, to the end": PRINTING + "sys.setprofile(hook)\nwork()\n",
+    "that prints, to an error": PRINTING + "sys.setprofile(hook)\nwork()\n1 / 0\n",
+    "that prints, to an exit": PRINTING + "sys.setprofile(hook)\nwork()\nsys.exit(3)\n",
+    "tracer to the end": PRINTING + "sys.settrace(hook)\nwork()\n",
+    "tracer to an error": PRINTING + "sys.settrace(hook)\nwork()\nlen(3)\n",
     "set while threads run": EVENTS.format(
         run="sys.setprofile(hook); work(); sys.setprofile(None); stop.set(); other.join()",
         before="stop = threading.Event()\nother = threading.Thread(target=stop.wait)\nother.start()",
