@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -23,13 +22,6 @@ def crunch():
 kept = load()
 crunch()
 """
-
-
-@pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Lab]:
-    """Give a lab of this test's own."""
-    with opened(tmp_path) as found:
-        yield found
 
 
 @pytest.fixture(scope="session")

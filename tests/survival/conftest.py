@@ -1,13 +1,6 @@
-"""Give each test a store and a spool, and a program to kill."""
+"""Hold the program that the tests of survival kill."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
-from tests.lab import Lab, opened
 
 PROGRAM = """
 import os, sys, time
@@ -27,10 +20,3 @@ while True:
     kept.append(allocate(5))
     spin(0.05)
 """
-
-
-@pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Lab]:
-    """Give a lab of this test's own."""
-    with opened(tmp_path) as found:
-        yield found
