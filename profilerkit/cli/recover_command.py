@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import time
+from pathlib import Path
 from typing import Any
 
 import rich_click as click
@@ -11,6 +13,9 @@ import rich_click as click
 from profilerkit.cli.shared import common, json_option
 from profilerkit.errors import ProfilerKitError
 from profilerkit.settings import Settings
+
+LONGEST_WAIT_SECONDS = 30.0
+"""How long another ship of this store is waited for."""
 
 
 @click.command()
@@ -50,7 +55,7 @@ def _recover(settings: Settings) -> tuple[list[Any], list[dict[str, str]], list[
         return [], [], []
     archive = Archive(open_store(settings.store_url, settings.storage_options or None))
     spool.sweep(root)
-    lock = spool.lock(spool.ship_lock(root, fingerprint))
+    lock = _wait_for(spool.ship_lock(root, fingerprint))
     if lock is None:
         return [], [], ["Another process is shipping to this store at the moment. Try again when it is done."]
     try:
@@ -58,6 +63,16 @@ def _recover(settings: Settings) -> tuple[list[Any], list[dict[str, str]], list[
     finally:
         os.close(lock)
     return shipped, [left for folder in spool.folders(root) for left in _left(folder, fingerprint)], errors
+
+
+def _wait_for(path: Path) -> int | None:
+    """Take the ship lock, waiting while another ship is at work."""
+    from profilerkit import spool
+
+    end = time.monotonic() + LONGEST_WAIT_SECONDS
+    while (lock := spool.lock(path)) is None and time.monotonic() < end:
+        time.sleep(0.2)
+    return lock
 
 
 def _left(folder: Any, fingerprint: str) -> list[dict[str, str]]:
