@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 _owners: dict[str, str] = {}
 
-SHARED = frozenset({"descriptors"})
+SHARED = frozenset({"descriptors", "hooks"})
 """Claims that say what to guard, and exclude nobody."""
 
 

@@ -105,14 +105,11 @@ class Guards:
             self._wrap(os, "closerange", self._closerange)
             self._wrap(os, "dup2", self._dup2)
         if "sys.setprofile" in claims:
-            import threading
-
-            for module, name in (
-                (sys, "setprofile"),
-                (threading, "setprofile"),
-                (threading, "setprofile_all_threads"),
-            ):
-                self._wrap(module, name, self._hook(f"{module.__name__}.{name}"), WrappedHookSetter)
+            self._wrap_hook_setters("setprofile", ("sys.setprofile", "hooks"))
+        elif "hooks" in claims:
+            self._wrap_hook_setters("setprofile", ("hooks",))
+        if "hooks" in claims:
+            self._wrap_hook_setters("settrace", ("hooks",))
         signals = frozenset(each.partition(":")[2] for each in claims if each.startswith("signal:"))
         if signals:
             import signal
@@ -146,16 +143,30 @@ class Guards:
         if any(fd_low <= each < fd_high for each in self.own_descriptors):
             self._let_go("descriptors", "the program closed its descriptors (os.closerange)")
 
-    def _hook(self, name: str) -> Callable[..., None]:
-        def before() -> None:
-            # `threading` sets in each new thread the hook that somebody gave it before.
-            if sys._getframe(2).f_globals.get("__name__") != "threading":
-                self._let_go("sys.setprofile", f"the program set a profile hook of its own ({name})")
-                for each in [each for each in self._wrapped if isinstance(each[2], WrappedHookSetter)]:
-                    self._wrapped.remove(each)
-                    _unwrap(*each)
+    def _wrap_hook_setters(self, setter: str, claims: tuple[str, ...]) -> None:
+        import threading
 
-        return before
+        kind = "profile" if setter == "setprofile" else "trace"
+        guards: list[tuple[Any, str, Wrapped]] = []
+
+        def guard(where: str) -> Callable[..., None]:
+            def before() -> None:
+                # `threading` sets in each new thread the hook that somebody gave it before.
+                if sys._getframe(2).f_globals.get("__name__") == "threading":
+                    return
+                for claim in claims:
+                    self._let_go(claim, f"the program set a {kind} hook of its own ({where})")
+                for each in guards:  # from now on its calls are the real ones, also for the hook itself
+                    if each in self._wrapped:
+                        self._wrapped.remove(each)
+                        _unwrap(*each)
+
+            return before
+
+        for module, name in ((sys, setter), (threading, setter), (threading, f"{setter}_all_threads")):
+            if hasattr(module, name):
+                self._wrap(module, name, guard(f"{module.__name__}.{name}"), WrappedHookSetter)
+                guards.append(self._wrapped[-1])
 
     def _signal(self, names: frozenset[str]) -> Callable[..., None]:
         def before(signalnum: int, handler: object) -> None:

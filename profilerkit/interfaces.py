@@ -54,9 +54,11 @@ class Profiler(ABC):
     def claims(self) -> frozenset[str]:
         """Return what it takes of the interpreter, with these options.
 
-        Known to the session are `sys.setprofile`, `signal:<NAME>` and `descriptors` (files that it
-        keeps open). Two profilers that claim the same are refused; when the user's code takes what
-        is claimed, the profiler is asked to `give_up` that first, or stopped, with a partial capture.
+        Known to the session are `sys.setprofile`, `signal:<NAME>`, `descriptors` (files that it keeps
+        open) and `hooks` (it runs functions on the program's threads, which a profile or trace hook of
+        the program would see). Two profilers that claim the same are refused, but for the last two. When
+        the user's code takes what is claimed, the profiler is asked to `give_up` that first, or stopped,
+        with a partial capture.
         """
         return frozenset()
 

@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from profilerkit import plugins
+from profilerkit.claims import SHARED
 from profilerkit.errors import UsageError
 from profilerkit.ids import uuid7
 from profilerkit.model import Placement
@@ -47,7 +48,7 @@ def choose(
         profiler_class = plugins.load(plugins.PROFILERS, name)
         parsed = parse_options(name, profiler_class, options.get(name, {}))
         profiler = profiler_class(**parsed)
-        for claim in sorted(profiler.claims() - {"descriptors"}):
+        for claim in sorted(profiler.claims() - SHARED):
             if claim in claimed:
                 raise UsageError(
                     f"{claimed[claim]} and {name} cannot record together: both need {claim}.",
