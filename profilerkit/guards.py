@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 from profilerkit.retrace import hide_our_frames
@@ -48,7 +49,7 @@ class Wrapped:
 
     def __reduce__(self) -> Any:
         """Travel as the original does: by its name."""
-        return getattr, (sys.modules[self.original.__module__], self.original.__name__)
+        return _named, (self.original.__module__, self.original.__name__)
 
     def __copy__(self) -> Wrapped:
         return self
@@ -64,6 +65,10 @@ class Wrapped:
 
     def __repr__(self) -> str:
         return repr(self.original)
+
+
+def _named(module: str, name: str) -> Any:
+    return getattr(import_module(module), name)
 
 
 class _Looked:
