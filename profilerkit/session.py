@@ -240,8 +240,11 @@ class Session:
 
     def _install(self, threads_before: set[str], descriptors_before: set[int]) -> None:
         with self._reported("the program could not be guarded"):
-            # What profilers opened and keep: the program must not close it.
-            kept = opened_since(descriptors_before, (f"{self.folder}{os.sep}", "pipe:", "/proc/"))
+            # What profilers opened and keep: the program must not close it, its children not have it.
+            files = (f"{self.folder}{os.sep}", f"/proc/{os.getpid()}/")
+            for each in opened_since(descriptors_before, files):
+                os.set_inheritable(each, False)
+            kept = opened_since(descriptors_before, (*files, "pipe:"))
             self._guards.install(self._inside.claims, kept)
             if self._inside and self._link is not None:
                 with held_from_new_threads():
