@@ -38,7 +38,9 @@ class Writes(Profiler):
     @classmethod
     def read(cls, capture: CaptureFiles) -> Reading:
         """Count the bytes."""
-        return Reading(summary={"written_bytes": float(sum(f.stat().st_size for f in capture.folder.iterdir()))})
+        return Reading(
+            summary={"written_bytes": float(sum(f.stat().st_size for f in capture.folder.iterdir()))}
+        )
 
 
 @define
