@@ -26,9 +26,9 @@ PROGRAMS = {
     "    if pid == 0: os._exit(3)\n"
     "    print(os.waitpid(pid, 0)[1])\nthread = threading.Thread(target=work)\n"
     "thread.start(); thread.join()\n",
-    "at-fork hooks": "import os\nos.register_at_fork(before=lambda: print('before', flush=True),\n"
+    "at-fork hooks": "import os, time\nos.register_at_fork(before=lambda: print('before', flush=True),\n"
     "    after_in_parent=lambda: print('parent', flush=True),\n"
-    "    after_in_child=lambda: print('child', flush=True))\n"
+    "    after_in_child=lambda: time.sleep(0.3) or print('child', flush=True))\n"
     "if os.fork() == 0: os._exit(0)\nos.wait()\n",
     "fork twice": "import os\nif os.fork() == 0:\n    if os.fork() == 0: os._exit(4)\n"
     "    os._exit(os.wait()[1] >> 8)\nprint(os.wait()[1] >> 8)\n",
