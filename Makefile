@@ -5,7 +5,7 @@
 #   make test PYTEST=-v             with more options of pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint quick slow bench accept core docs picture wheel constraints clean
+.PHONY: help setup demo test lint quick version slow bench accept core docs picture wheel constraints clean
 
 PYTHON ?= $(shell for each in python3 python3.13 python3.12 python3.11 python3.10 python; do \
 	"$$each" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo "$$each" && break; done)
@@ -32,6 +32,10 @@ lint: $(VENV)/.ready-to-test
 
 quick: $(VENV)/.ready-to-test ## Run all tests but the slow ones
 	$(BIN)/pytest tests examples -m "not slow" $(PYTEST)
+
+version: $(VENV)/.ready-to-test ## Run the tests that depend on the Python, for another one
+	$(BIN)/pytest tests/session tests/memray tests/cpu tests/cli/test_whole_recording.py tests/survival \
+		-m "not slow" $(PYTEST)
 
 slow: $(VENV)/.ready-to-test ## Run the slow tests: kills by the hundred, races by the minute
 	$(BIN)/pytest tests examples -m slow $(PYTEST)
