@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import _thread
+import contextlib
 import functools
 import inspect
 import os
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from profilerkit.errors import UsageError
+from profilerkit.retrace import hide_our_frames
 from profilerkit.session import Session
+
+if TYPE_CHECKING:
+    from profilerkit.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -33,29 +38,46 @@ class Profile:
         given: Mapping[str, Any],
     ) -> None:
         from profilerkit import select
-        from profilerkit.settings import load_settings
 
-        self._settings = load_settings(given)
-        merged = {each: dict(values) for each, values in self._settings.options.items() if each in profilers}
+        _check(profilers, name, labels, options)
+        self._settings = _settings(given)
+        chosen = profilers or self._settings.profilers
+        merged = {each: dict(values) for each, values in self._settings.options.items() if each in chosen}
         for each, values in options.items():
             merged[each] = {**merged.get(each, {}), **values}
-        self._choices = select.choose(profilers or self._settings.profilers, merged)
+        self._choices = select.choose(chosen, merged)
         self._name = name
         self._labels = dict(labels)
-        self._running: dict[int, list[Session]] = {}
+        self._running: list[tuple[int, Session]] = []
 
     def __enter__(self) -> Session:
         """Start a recording and return it; its `id` is known at once."""
         session = self._session(_program_name() if self._name is None else self._name).__enter__()
-        self._running.setdefault(_thread.get_ident(), []).append(session)
+        self._running.append((_thread.get_ident(), session))
         return session
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         """Stop the recording; the block's exception goes on."""
-        self._running[_thread.get_ident()].pop().__exit__(kind, error, trace)
+        self._newest().__exit__(kind, error, trace)
+
+    def _newest(self) -> Session:
+        """Return what this thread entered last; a block may also be left on another thread."""
+        mine = [each for each in self._running if each[0] == _thread.get_ident()] or self._running
+        newest = mine[-1]
+        self._running.remove(newest)
+        return newest[1]
 
     def __call__(self, function: F) -> F:
-        """Return the function so that each of its runs is recorded: plain, generator or async."""
+        """Return the function so that each of its runs is recorded: plain, generator or async.
+
+        Raises UsageError for what is not a function, such as a class.
+        """
+        if isinstance(function, (staticmethod, classmethod)):
+            return type(function)(self(function.__func__))
+        if isinstance(function, type) or not callable(function):
+            raise UsageError(
+                f"profile() decorates functions, not {function!r}.", "Decorate the methods that matter."
+            )
         for is_kind, wrap in (
             (inspect.iscoroutinefunction, self._wrap_async),
             (inspect.isasyncgenfunction, self._wrap_async_generator),
@@ -69,26 +91,34 @@ class Profile:
         from profilerkit import select
 
         main = getattr(sys.modules.get("__main__"), "__file__", None)
-        folders = [os.path.dirname(os.path.abspath(main))] if main else []
+        folders = []
+        with contextlib.suppress(OSError):  # the working folder is gone
+            folders = [os.path.dirname(os.path.abspath(main))] if main else []
+            folders.append(os.getcwd())
         plan = select.make_plan(
             "script",
             {"name": name},
             self._choices,
             self._settings,
             labels=self._labels,
-            argv=sys.argv,
-            own_folders=[*folders, os.getcwd()],
+            argv=getattr(sys, "argv", []),
+            own_folders=folders,
         )
         return Session(plan)
 
     def _recorded(self, function: Callable[..., Any]) -> Session:
-        return self._session(function.__qualname__ if self._name is None else self._name)
+        name = getattr(function, "__qualname__", type(function).__qualname__)
+        return self._session(name if self._name is None else self._name)
 
     def _wrap(self, function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         def wrapped(*args: Any, **keywords: Any) -> Any:
             with self._recorded(function):
-                return function(*args, **keywords)
+                try:
+                    return function(*args, **keywords)
+                except BaseException as error:
+                    hide_our_frames(error)
+                    raise
 
         return wrapped
 
@@ -96,7 +126,11 @@ class Profile:
         @functools.wraps(function)
         def wrapped(*args: Any, **keywords: Any) -> Any:
             with self._recorded(function):
-                return (yield from function(*args, **keywords))
+                try:
+                    return (yield from function(*args, **keywords))
+                except BaseException as error:
+                    hide_our_frames(error)
+                    raise
 
         return wrapped
 
@@ -104,7 +138,11 @@ class Profile:
         @functools.wraps(function)
         async def wrapped(*args: Any, **keywords: Any) -> Any:
             with self._recorded(function):
-                return await function(*args, **keywords)
+                try:
+                    return await function(*args, **keywords)
+                except BaseException as error:
+                    hide_our_frames(error)
+                    raise
 
         return wrapped
 
@@ -113,19 +151,22 @@ class Profile:
         async def wrapped(*args: Any, **keywords: Any) -> Any:
             with self._recorded(function):
                 inner = function(*args, **keywords)
+                step = inner.__anext__()
                 try:
-                    value = await inner.__anext__()
                     while True:
                         try:
-                            sent = yield value
+                            value = await step
+                        except StopAsyncIteration:
+                            return
+                        except BaseException as error:
+                            hide_our_frames(error)
+                            raise
+                        try:
+                            step = inner.asend((yield value))
                         except GeneratorExit:
                             raise
                         except BaseException as error:  # noqa: BLE001 - it belongs to the inner one
-                            value = await inner.athrow(error)
-                        else:
-                            value = await inner.asend(sent)
-                except StopAsyncIteration:
-                    return
+                            step = inner.athrow(error)
                 finally:
                     await inner.aclose()
 
@@ -147,13 +188,53 @@ def profile(
     Raises UsageError at once for names, options or settings that cannot be; UnavailableError on entry
     when a profiler cannot run here. After that nothing that fails in a profiler reaches the program.
     """
-    if len(profilers) == 1 and callable(profilers[0]):
-        raise UsageError(
-            "profile() takes names of profilers.",
-            'Write @profilerkit.profile("cpu") or @profilerkit.profile().',
-        )
     return Profile(profilers, name, labels or {}, options or {}, settings)
 
 
 def _program_name() -> str:
-    return os.path.basename(sys.argv[0]) if sys.argv and sys.argv[0] else "python"
+    argv = getattr(sys, "argv", None)
+    return os.path.basename(argv[0]) if argv and argv[0] else "python"
+
+
+def _check(
+    profilers: tuple[object, ...],
+    name: object,
+    labels: Mapping[Any, Any],
+    options: Mapping[Any, Mapping[Any, Any]],
+) -> None:
+    """Raise UsageError for arguments that cannot be, before anything is recorded with them."""
+    for each in profilers:
+        if not isinstance(each, str):
+            raise UsageError(
+                f"profile() takes names of profilers, not {each!r}.",
+                'Write @profilerkit.profile("cpu") or @profilerkit.profile().',
+            )
+    if name is not None and not isinstance(name, str):
+        raise UsageError(f"The name of a recording is text, not {name!r}.")
+    if not isinstance(labels, Mapping) or not all(
+        isinstance(each, str) for pair in labels.items() for each in pair
+    ):
+        raise UsageError(f"Labels are texts by name, not {labels!r}.", 'Write labels={"team": "data"}.')
+    if not isinstance(options, Mapping) or not all(isinstance(each, Mapping) for each in options.values()):
+        raise UsageError(
+            f"Options are mappings by profiler, not {options!r}.",
+            'Write options={"memray": {"native": True}}.',
+        )
+
+
+def _settings(given: Mapping[str, Any]) -> Settings:
+    from attrs import fields
+
+    from profilerkit.settings import Settings, load_settings
+
+    known = [each.name for each in fields(Settings)]
+    for each in given:
+        if each not in known:
+            raise UsageError(f"There is no setting {each!r} (there are: {', '.join(known)}).")
+    settings = load_settings(given)
+    if settings.store_url.partition("://")[0] == "memory":
+        raise UsageError(
+            "A memory:// store ends with the process that has it, so nothing recorded would be left.",
+            "Use a folder or an object store.",
+        )
+    return settings

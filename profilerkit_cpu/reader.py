@@ -20,6 +20,9 @@ from profilerkit.reading import Metric, Reading, StackBuilder, Timeline, is_laun
 from profilerkit_cpu.capture import FILENAME, FORMAT
 
 CPU, WALL = Metric("cpu", "seconds"), Metric("wall", "seconds")
+OURS = "(profilerkit itself)"
+THREAD_ROOT, THREAD_FOLDER = "thread", "(threads)"
+"""The label that tells a thread's frame from a function's, and the folder that leads to it."""
 MAX_BYTES = 512 * 1024 * 1024
 
 
@@ -74,7 +77,9 @@ def _reading(data: Mapping[str, Any], capture: CaptureFiles) -> Reading:
     threads = {int(each["node"]): each for each in data["threads"]}
     main_name = str(data["main_thread"]["name"])
     main = next((each for each in threads.values() if each["name"] == main_name), None)
-    builder = capture.stack_builder(CPU, WALL)
+    has_cpu = bool(data["has_thread_clocks"])
+    metrics = (CPU, WALL) if has_cpu else (WALL,)
+    builder = StackBuilder(metrics, roots={**capture.roots, THREAD_ROOT: THREAD_FOLDER})
     looks, ticks = _tree(data["looks"], wall=True), _tree(data["ticks"], wall=False)
     starts = _thread_nodes(builder, threads, several=len(threads) > 1)
     _add(builder, looks, starts)
@@ -86,7 +91,7 @@ def _reading(data: Mapping[str, Any], capture: CaptureFiles) -> Reading:
         summary={
             "cpu_seconds": _number(data["process_cpu_seconds"]),
             "wall_seconds": _number(data["wall_seconds"]),
-            "main_thread_cpu_seconds": None if main is None else _number(main["cpu_seconds"]),
+            "main_thread_cpu_seconds": _number(main["cpu_seconds"]) if main and has_cpu else None,
             "samples": _number(data["look_count"]) + _number(data["tick_count"]),
             "longest_gap_seconds": _number(data["longest_gap_seconds"]),
         },
@@ -101,29 +106,43 @@ def _thread_nodes(
 ) -> dict[int, int]:
     """Return for each thread's node where its stacks begin: at the root, if there is but one thread."""
     return {
-        node: builder.child(0, f"thread {each['name']}", "", 0) if several else 0
+        node: builder.child(0, f"thread {each['name']}", f"{THREAD_FOLDER}/") if several else 0
         for node, each in threads.items()
     }
 
 
 def _add(builder: StackBuilder, tree: Tree, starts: Mapping[int, int], *, start: int = 0) -> None:
-    """Add a stored tree below `start`; its nodes in `starts` are threads, which begin elsewhere."""
+    """Add a stored tree below `start`; its nodes in `starts` are threads, which begin elsewhere.
+
+    The launcher's frames are left out, and what it calls of ours becomes one frame.
+    """
     places = [start]
     bottoms = {start, *starts.values()}
+    launchers: dict[int, str] = {}
+    ours: set[int] = set()
     for node in range(1, len(tree.parents)):
         parent = tree.parents[node]
         if parent >= node:
             raise ValueError("its call tree does not fit together")
         place = places[parent]
+        function, filename, line = tree.frames[tree.frame_ids[node]]
         if node in starts:
             place = starts[node]
+        elif place in bottoms and is_launcher(filename):
+            if filename.endswith("launch.py"):
+                launchers[node] = _folder(filename)
+        elif parent in ours or launchers.get(parent) == _folder(filename):
+            ours.add(node)
+            place = place if parent in ours else builder.child(place, OURS, "", 0)
         else:
-            function, filename, line = tree.frames[tree.frame_ids[node]]
-            if not (place in bottoms and is_launcher(filename)):
-                place = builder.child(place, function, filename, line)
+            place = builder.child(place, function, filename, line)
         places.append(place)
         if tree.cpu[node] or tree.wall[node]:
-            builder.add_to(place, (tree.cpu[node], tree.wall[node]))
+            builder.add_to(place, (tree.cpu[node], tree.wall[node])[-len(builder.metrics) :])
+
+
+def _folder(filename: str) -> str:
+    return filename.replace("\\", "/").rpartition("/")[0]
 
 
 def _scale(ticks: Tree, cpu_seconds: float, main: Mapping[str, Any]) -> None:
@@ -155,14 +174,14 @@ def _timelines(times: array[float], cpu: array[float]) -> tuple[Timeline, ...]:
 
 def _lost_note(data: Mapping[str, Any], threads: Mapping[int, Mapping[str, Any]]) -> tuple[str, ...]:
     """Say how much CPU time belongs to no stack, if it is worth saying."""
-    whole = _number(data["process_cpu_seconds"])
+    whole, own = _number(data["process_cpu_seconds"]), _number(data["own_cpu_seconds"])
     seen = sum(_number(each["cpu_seconds"]) for each in threads.values())
-    lost = whole - seen
+    lost = whole - own - seen
     if lost < 0.05 or lost < 0.05 * whole or not seen:
         return ()
     return (
-        f"{lost:.2f} of {whole:.2f} CPU seconds were used by threads that ended between two looks, "
-        "by threads without Python code, or by this profiler.",
+        f"{lost:.2f} of {whole:.2f} CPU seconds are in no stack: threads that ended between two looks, "
+        f"or that run no Python, used them. The profiler's own {own:.2f} s are not shown either.",
     )
 
 

@@ -19,6 +19,9 @@ from profilerkit_cpu.timeline import Timeline
 WRITES_SECONDS = (0.1, 0.2, 0.4, 0.8)
 """When the first writes are due, after the beginning; then one every second."""
 
+IDLE_WRITE_SECONDS = 30.0
+"""While nothing runs there is little news; as soon as something does, it is written."""
+
 WRITE_SHARE = 0.02
 """Writing takes no more of the time than this: a large tree is written less often."""
 
@@ -28,7 +31,7 @@ LOOKS_SHARE = 0.025
 BUSY_STRETCH = 3.0
 """While the main thread alone runs, and does not wait, pauses become as much longer as this."""
 
-LONGEST_INTERVAL_SECONDS = 0.05
+LONGEST_INTERVAL_SECONDS = 0.1
 """While nothing runs, looks become as rare as this."""
 
 STOP_SECONDS = 4.0
@@ -50,6 +53,8 @@ class Recorder:
         self.began_unix_seconds = time.time()
         self.wall_seconds = self.process_cpu_seconds = 0.0
         """Until the last look."""
+        self.own_cpu_seconds = 0.0
+        """What the sampling thread has used of `process_cpu_seconds`."""
         self.complete = False
         self._began_process_cpu = time.process_time()
         self._pid = os.getpid()
@@ -120,8 +125,10 @@ class Recorder:
             stretch = self._look(now, due, stopping, stretch)
             self.wall_seconds = now - self.began_seconds
             self.process_cpu_seconds = process_time() - self._began_process_cpu
+            self.own_cpu_seconds = time.thread_time()
             self.timeline.add(self.wall_seconds, self.process_cpu_seconds)
-            if self.wall_seconds >= write_at and not stopping:
+            idle = stretch > BUSY_STRETCH
+            if self.wall_seconds >= write_at + (IDLE_WRITE_SECONDS if idle else 0.0) and not stopping:
                 took = self._write()
                 write_at = next(writes, self.wall_seconds + max(1.0, took / WRITE_SHARE))
         self.sampler.settle()

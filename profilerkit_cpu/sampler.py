@@ -167,7 +167,10 @@ class ThreadSampler:
         if frame is not None:
             account.node = self.tree.fold(frame, account.last_stack)
         goes_on = account.read_cpu() > cpu
-        busy = min(elapsed, used + self.threads.queued(account, used))
+        queued = self.threads.queued(account, used)
+        if ticked:
+            queued *= self._ticks.preempted_share
+        busy = min(elapsed, used + queued)
         account.group.cpu += used
         account.group.queued += max(0.0, busy - used)
         if not ticked:

@@ -41,9 +41,11 @@ def facts(recorder: Recorder) -> dict[str, Any]:
         "began_monotonic_seconds": recorder.began_seconds,
         "wall_seconds": recorder.wall_seconds,
         "process_cpu_seconds": recorder.process_cpu_seconds,
+        "own_cpu_seconds": recorder.own_cpu_seconds,
         "look_count": recorder.sampler.looks,
         "tick_count": recorder.ticks.looks,
         "longest_gap_seconds": recorder.sampler.longest_gap_seconds,
+        "has_thread_clocks": recorder.sampler.has_clocks,
         "main_thread": {
             "name": main.name,
             "ticked_cpu_seconds": main.cpu if whole else recorder.ticks.accounted_seconds,

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from profilerkit.errors import UsageError
+from profilerkit.errors import UnavailableError, UsageError
 from profilerkit.model import ProcessIdentity, Subject, Target
 from profilerkit_cpu.profiler import CpuProfiler
 
@@ -32,6 +32,14 @@ def test_it_runs_here() -> None:
     """A CPython with a GIL is what it needs."""
     target = Target(ProcessIdentity(os.getpid(), 0), Subject("script"), 0)
     CpuProfiler().check(target)
+
+
+def test_free_threaded_python_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a build without a GIL it says that it has not been tested there."""
+    monkeypatch.setattr(sys, "abiflags", "t")
+    target = Target(ProcessIdentity(os.getpid(), 0), Subject("script"), 0)
+    with pytest.raises(UnavailableError, match="free-threaded"):
+        CpuProfiler().check(target)
 
 
 def test_it_claims_nothing() -> None:

@@ -43,9 +43,11 @@ def capture() -> dict[str, Any]:
         "complete": True,
         "wall_seconds": 1.0,
         "process_cpu_seconds": 0.41,
+        "own_cpu_seconds": 0.01,
         "look_count": 100,
         "tick_count": 75,
         "longest_gap_seconds": 0.02,
+        "has_thread_clocks": True,
         "main_thread": {"name": "MainThread", "ticked_cpu_seconds": 0.4},
         "threads": [main],
         "timeline": {
@@ -87,6 +89,15 @@ def test_summary_and_timeline(tmp_path: Path) -> None:
     assert reading.timelines[0].values == pytest.approx([0.8, 0.02])
 
 
+def test_a_system_without_thread_clocks(tmp_path: Path) -> None:
+    """Where the CPU time of threads is unknown there is wall time alone."""
+    reading = read(tmp_path, {**capture(), "has_thread_clocks": False})
+    assert reading.stacks is not None
+    assert [metric.name for metric in reading.stacks.metrics] == ["wall"]
+    assert reading.stacks.totals(0)[0] == pytest.approx(1.0)
+    assert reading.summary["main_thread_cpu_seconds"] is None
+
+
 def test_launcher_is_left_out(tmp_path: Path) -> None:
     """Frames of the launcher below the program are not shown; the same file above it is."""
     data = capture()
@@ -95,6 +106,26 @@ def test_launcher_is_left_out(tmp_path: Path) -> None:
     tree = read(tmp_path, data).stacks
     assert tree is not None
     assert [frame.function for frame in tree.frames] == ["inner"]
+
+
+def test_what_the_launcher_calls_is_one_frame(tmp_path: Path) -> None:
+    """Starting a recording takes time in the program's process: it is shown as ours, in one frame."""
+    data = capture()
+    data["ticks"]["frames"][1] = ["main", "/x/profilerkit/launch.py", 9]
+    data["ticks"]["frames"][2] = ["start", "/x/profilerkit/session.py", 5]
+    tree = read(tmp_path, data).stacks
+    assert tree is not None
+    assert [frame.function for frame in tree.frames] == ["outer", "(profilerkit itself)"]
+
+
+def test_modules_beside_runpy_are_the_program(tmp_path: Path) -> None:
+    """A module of the standard library that is run with `-m` is no part of the launcher."""
+    data = capture()
+    data["ticks"]["frames"][1] = ["_run_code", "/lib/runpy.py", 88]
+    data["ticks"]["frames"][2] = ["main", "/lib/timeit.py", 5]
+    tree = read(tmp_path, data).stacks
+    assert tree is not None
+    assert [frame.function for frame in tree.frames] == ["outer", "main"]
 
 
 def test_threads_are_the_outermost_frames(tmp_path: Path) -> None:
@@ -108,12 +139,13 @@ def test_threads_are_the_outermost_frames(tmp_path: Path) -> None:
     data["threads"].append({**data["threads"][0], "name": "worker", "node": 3})
     tree = read(tmp_path, data).stacks
     assert tree is not None
-    assert {frame.function for frame in tree.frames} >= {"thread MainThread", "thread worker"}
+    threads = [(frame.function, frame.path) for frame in tree.frames if frame.root == "thread"]
+    assert threads == [("thread MainThread", ""), ("thread worker", "")]
 
 
 def test_lost_cpu_time_is_noted(tmp_path: Path) -> None:
     """CPU time that is in no stack is told."""
-    assert "1.60 of 2.00 CPU seconds" in read(tmp_path, {**capture(), "process_cpu_seconds": 2.0}).notes[0]
+    assert "1.59 of 2.00 CPU seconds" in read(tmp_path, {**capture(), "process_cpu_seconds": 2.0}).notes[0]
 
 
 DAMAGES: dict[str, Callable[[dict[str, Any]], Any]] = {

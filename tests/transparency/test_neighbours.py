@@ -57,8 +57,9 @@ PROGRAMS = {
     "print(locale.setlocale(locale.LC_ALL, 'C'), locale.localeconv()['decimal_point'])\n",
     "decimal context": "import decimal\nprint(decimal.getcontext().prec, decimal.getcontext().flags)\n",
     "random seed": "import random\nrandom.seed(5)\nprint(random.random(), hash('x') == hash('x'))\n",
-    "working folder": "import os\nos.makedirs('deep', exist_ok=True)\nos.chdir('deep')\nopen('made', 'w').close()\n"
-    "print(os.listdir('.'), os.listdir('..'))\n",
+    "working folder": "import os\nos.makedirs('deep', exist_ok=True)\nos.chdir('deep')\n"
+    "open('made', 'w').close()\n"
+    "print(os.listdir('.'), os.getcwd()[-5:])\n",
     "umask": "import os\nprint(os.umask(0o777))\nopen('made', 'w').close()\n"
     "print(oct(os.stat('made').st_mode))\n",
     "resource limits": "import resource\n"
