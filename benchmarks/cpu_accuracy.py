@@ -72,7 +72,7 @@ MAIN_THREAD: dict[str, list[Part]] = {
     "python-short": [(compute, 0.7), (refine, 0.3)],
     "bursts-1ms": [(compute, 1), (wait, 2)],
     "bursts-3ms": [(compute, 3), (wait, 2)],
-    "bursts-two": [(compute, 1.3), (wait, 2), (refine, 0.7), (wait, 1.3)],
+    "bursts-two": [(compute, 1.3), (wait, 2.5), (refine, 0.7), (wait, 2.1)],
     "hold-1ms": [(compute, 3), (hold, 1), (wait, 2.3)],
     "hold-20ms": [(compute, 30), (hold, 20), (wait, 20)],
     "hold-60ms": [(compute, 30), (hold, 60), (wait, 50)],
