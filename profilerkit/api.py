@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from profilerkit.errors import UsageError
 from profilerkit.retrace import hide_our_frames
 from profilerkit.session import Session
+from profilerkit.signals import program_held
 
 if TYPE_CHECKING:
     from profilerkit.settings import Settings
@@ -52,8 +53,15 @@ class Profile:
 
     def __enter__(self) -> Session:
         """Start a recording and return it; its `id` is known at once."""
-        session = self._session(_program_name() if self._name is None else self._name).__enter__()
-        self._running.append((_thread.get_ident(), session))
+        session = None
+        try:
+            with program_held():
+                session = self._session(_program_name() if self._name is None else self._name).__enter__()
+                self._running.append((_thread.get_ident(), session))
+        except BaseException as error:
+            if session is not None:  # a signal handler of the program raised it
+                self.__exit__(type(error), error, None)
+            raise
         return session
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
@@ -108,7 +116,8 @@ class Profile:
 
     def _recorded(self, function: Callable[..., Any]) -> Session:
         name = getattr(function, "__qualname__", type(function).__qualname__)
-        return self._session(name if self._name is None else self._name)
+        with program_held():
+            return self._session(name if self._name is None else self._name)
 
     def _wrap(self, function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
@@ -188,7 +197,8 @@ def profile(
     Raises UsageError at once for names, options or settings that cannot be; UnavailableError on entry
     when a profiler cannot run here. After that nothing that fails in a profiler reaches the program.
     """
-    return Profile(profilers, name, labels or {}, options or {}, settings)
+    with program_held():
+        return Profile(profilers, name, labels or {}, options or {}, settings)
 
 
 def _program_name() -> str:

@@ -19,6 +19,11 @@ def take(claims: Iterable[str], owner: str) -> str | None:
     return None
 
 
+def is_taken(claim: str) -> bool:
+    """Tell whether any recording of this process has it."""
+    return claim in _owners
+
+
 def release(owner: str, claim: str | None = None) -> None:
     """Give back what `owner` has taken, or one claim of it."""
     for each, taken_by in list(_owners.items()):

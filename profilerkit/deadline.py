@@ -6,11 +6,11 @@ import _thread
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import CodeType, FrameType
 from typing import Any, TypeVar
 
-from profilerkit.signals import block_all_but
+from profilerkit.signals import block_all_but, on_main_thread, resume_alarm
 
 T = TypeVar("T")
 
@@ -42,39 +42,6 @@ def bounded(seconds: float, work: Callable[[], T]) -> T:
         guard.disarm()
 
 
-@contextlib.contextmanager
-def programs_alarm_held() -> Iterator[None]:
-    """Have an alarm that the program has set wait until the block has ended: it may raise anything.
-
-    Outside the main thread nothing is held: the alarm's handler does not run there.
-    """
-    timer = _stop_alarm() if _alarm_can_be_borrowed() else (0.0, 0.0)
-    began = time.monotonic()
-    try:
-        yield
-    finally:
-        _resume_alarm(timer, began)
-
-
-def raised_by_a_handler(error: BaseException) -> bool:
-    """Tell whether one of the program's signal handlers raised this, in the midst of what we do."""
-    import signal
-
-    codes = []
-    trace = error.__traceback__
-    while trace is not None:
-        codes.append(trace.tb_frame.f_code)
-        trace = trace.tb_next
-    for number in signal.valid_signals() if codes else ():
-        handler: Any = signal.getsignal(number)
-        if handler is None or isinstance(handler, int):  # one of C, or none
-            continue
-        for each in (handler, getattr(handler, "func", None), vars(type(handler)).get("__call__")):
-            if getattr(each, "__code__", None) in codes:
-                return True
-    return False
-
-
 def describe(error: BaseException) -> str:
     """Return what a profiler's failure was, in one line."""
     if isinstance(error, Overdue):
@@ -96,13 +63,7 @@ def _alarm_can_be_borrowed() -> bool:
     """Tell whether this is the main thread, with no alarm handler that Python could not give back."""
     import signal
 
-    threading = sys.modules.get("threading")  # a program without it has no other thread of Python
-    # Not current_thread(): it would list a thread of ours among the program's.
-    return (
-        (threading is None or threading.main_thread().ident == _thread.get_ident())
-        and hasattr(signal, "setitimer")
-        and signal.getsignal(signal.SIGALRM) is not None
-    )
+    return on_main_thread() and hasattr(signal, "setitimer") and signal.getsignal(signal.SIGALRM) is not None
 
 
 def _is_below(frame: FrameType | None, code: CodeType) -> bool:
@@ -114,22 +75,6 @@ def _is_below(frame: FrameType | None, code: CodeType) -> bool:
             return False
         frame = frame.f_back
     return False
-
-
-def _stop_alarm() -> tuple[float, float]:
-    import signal
-
-    return signal.setitimer(signal.ITIMER_REAL, 0)
-
-
-def _resume_alarm(timer: tuple[float, float], began: float) -> None:
-    """Set the program's alarm again; if it was due meanwhile it comes at once."""
-    remaining, interval = timer
-    if remaining:
-        import signal
-
-        late = remaining - (time.monotonic() - began)
-        signal.setitimer(signal.ITIMER_REAL, max(1e-6, late), interval)
 
 
 class _Alarm:
@@ -153,7 +98,7 @@ class _Alarm:
 
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, self._handler)
-        _resume_alarm(self._timer, self._began)
+        resume_alarm(self._timer, self._began)
 
     def _overdue(self, _signal: int, frame: FrameType | None) -> None:
         if _is_below(frame, self._code):

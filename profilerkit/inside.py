@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from profilerkit import claims
-from profilerkit.deadline import Overdue, bounded, describe, raised_by_a_handler
+from profilerkit.deadline import Overdue, bounded, describe
 from profilerkit.signals import held_from_new_threads
 
 if TYPE_CHECKING:
@@ -35,8 +35,6 @@ class Inside:
     """The profilers of one recording that work inside, from `make` to `stop`."""
 
     def __init__(self, recording_id: str, report: Report, warn: Callable[[str], None]) -> None:
-        self.interrupt: BaseException | None = None
-        """What the program's signal handler raised while `stop` was at work; to be raised after it."""
         self.cost: dict[str, dict[str, dict[str, float]]] = {}
         self._recording_id = recording_id
         self._report = report
@@ -73,9 +71,7 @@ class Inside:
 
         try:
             return bounded(START_SECONDS, make)
-        except (Exception, Overdue) as error:
-            if raised_by_a_handler(error):
-                raise
+        except BaseException as error:
             reason = str(error)
             if not isinstance(error, UnavailableError):
                 reason = f"The profiler {name!r} cannot be used here ({describe(error)})."
@@ -105,15 +101,13 @@ class Inside:
         try:
             with self._timed(name, "start"), held_from_new_threads():
                 bounded(START_SECONDS, start)
-        except (Exception, Overdue) as error:
+        except BaseException as error:  # noqa: BLE001 - a profiler never harms the program
             skipped = isinstance(error, UnavailableError)
             words = str(error) if skipped else f"start failed: {describe(error)}"
             self._report(name, "skipped" if skipped else "failed", words)
-            with contextlib.suppress(Exception, Overdue), held_from_new_threads():
+            with contextlib.suppress(BaseException), held_from_new_threads():
                 bounded(1.0, profiler.stop)
             self._release(name)
-            if raised_by_a_handler(error):
-                raise
         else:
             if choice["placement"] == "inside":
                 self._live[name] = profiler
@@ -129,7 +123,7 @@ class Inside:
                 continue
             try:
                 bounded(STOP_SECONDS, profiler.checkpoint)
-            except (Exception, Overdue) as error:  # noqa: BLE001 - a profiler never harms the program
+            except BaseException as error:  # noqa: BLE001 - a profiler never harms the program
                 if isinstance(error, Overdue):
                     self._without_checkpoints.add(name)
                 self._warn(f"{name}: checkpoint failed: {describe(error)}")
@@ -158,9 +152,7 @@ class Inside:
         try:
             with held_from_new_threads():
                 return bounded(STOP_SECONDS, lambda: profiler.give_up(claim))
-        except (Exception, Overdue) as error:
-            if raised_by_a_handler(error):
-                raise
+        except BaseException as error:  # noqa: BLE001 - a profiler never harms the program
             self._warn(f"{name}: giving up {claim} failed: {describe(error)}")
             return False
 
@@ -178,10 +170,8 @@ class Inside:
         try:
             with held_from_new_threads():
                 bounded(STOP_SECONDS, profiler.stop)
-        except (Exception, Overdue) as error:
+        except BaseException as error:  # noqa: BLE001 - a profiler never harms the program
             self._warn(f"{name}: stop failed: {describe(error)}")
-            if raised_by_a_handler(error):
-                raise
         finally:
             self._release(name)
 
@@ -201,8 +191,6 @@ class Inside:
                     bounded(seconds, profiler.stop)
             except BaseException as error:  # noqa: BLE001 - a profiler never harms the program
                 self._report(name, "partial", f"stop failed: {describe(error)}")
-                if not isinstance(error, (Exception, Overdue)) or raised_by_a_handler(error):
-                    self.interrupt = error
             else:
                 self._report(name, "complete", None)
             self._release(name)
@@ -211,7 +199,7 @@ class Inside:
         """Let go of everything in a forked child."""
         live, self._live = self._live, {}
         for profiler in live.values():
-            with contextlib.suppress(Exception):
+            with contextlib.suppress(BaseException):
                 profiler.abandon()
 
     def _yielded(self, name: str, reason: str) -> None:

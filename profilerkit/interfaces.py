@@ -58,7 +58,8 @@ class Profiler(ABC):
         open) and `hooks` (it runs functions on the program's threads, which a profile or trace hook of
         the program would see). Two profilers that claim the same are refused, but for the last two. When
         the user's code takes what is claimed, the profiler is asked to `give_up` that first, or stopped,
-        with a partial capture.
+        with a partial capture. A handler that it sets for a signal which it does not claim has an
+        attribute `of_profiler`, so that it is not taken for one of the program's.
         """
         return frozenset()
 

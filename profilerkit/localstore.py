@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import random
 import shutil
 import stat
 import time
@@ -23,6 +24,8 @@ from profilerkit.interfaces import ResultStore, StoredObject
 from profilerkit.keys import TEMPORARY, check_key, check_prefix, is_key
 from profilerkit.storeurl import local_path
 
+RACE_SECONDS = 10.0
+"""How long a put tries against others that delete the folders which it makes."""
 STALE_SECONDS = 24 * 3600.0
 """A temporary file this old belongs to a writer that was killed."""
 
@@ -139,13 +142,17 @@ class LocalStore(ResultStore):
 
     def _create(self, path: Path, mode: int) -> int:
         """Make a file and the folders above it, against another process that deletes empty folders."""
-        for _ in range(100):
+        end = time.monotonic() + RACE_SECONDS
+        while True:
             self._make_folder(path.parent, mode)
             try:
                 descriptor = os.open(
                     path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600
                 )
             except FileNotFoundError:
+                if time.monotonic() > end:
+                    break
+                time.sleep(random.uniform(0, 0.002))  # out of step with whoever deletes
                 continue
             path.chmod(mode & 0o666)
             return descriptor

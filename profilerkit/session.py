@@ -9,31 +9,24 @@ from __future__ import annotations
 import _thread
 import contextlib
 import os
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from profilerkit import process, spool
-from profilerkit._version import __version__
-from profilerkit.deadline import describe, programs_alarm_held
+from profilerkit.deadline import describe
 from profilerkit.descriptors import opened, opened_high, opened_since
 from profilerkit.errors import UnavailableError
 from profilerkit.forks import follow_forks, forget
 from profilerkit.guards import Guards
 from profilerkit.inside import Inside, cost_since
 from profilerkit.link import WatcherLink
-from profilerkit.signals import block_all_but, held_from_new_threads
+from profilerkit.signals import block_all_but, held_from_new_threads, program_held
+from profilerkit.state import first_state, usage, utc_now
 
 if TYPE_CHECKING:
     from profilerkit.model import Target
-
-
-def utc_now() -> str:
-    """Return the time as RFC 3339 in UTC, with microseconds."""
-    now = time.time()
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1e6):06d}Z"
 
 
 class Session:
@@ -55,7 +48,7 @@ class Session:
         self._lock = _thread.RLock()
         self._link: WatcherLink | None = None
         self._unwatched = False
-        self._guards = Guards(self._inside.let_go, self._before_exec)
+        self._guards = Guards(self._let_go, self._before_exec)
         self._own_threads: set[str] = set()
         self._launcher_cost: dict[str, float] = {}
 
@@ -79,12 +72,12 @@ class Session:
         Where there is no place to record to, `problem` says so and nothing is recorded. What a signal
         handler of the program raises meanwhile ends the recording and is passed on.
         """
-        with programs_alarm_held():
-            try:
+        try:
+            with program_held(), held_from_new_threads():
                 self._start()
-            except BaseException as error:
-                self.stop(outcome_of(error), error=type(error).__name__)
-                raise
+        except BaseException as error:
+            self.stop(outcome_of(error), error=type(error).__name__)
+            raise
 
     def stop(
         self,
@@ -96,20 +89,20 @@ class Session:
     ) -> None:
         """Stop the profilers, say goodbye, and wait for the upload no longer than the plan allows.
 
-        Raises only what a signal handler of the program raises meanwhile, after all is done.
+        Raises only what a signal handler of the program raises meanwhile, when the recording is ended.
         """
         if not self.active or not self._is_here():
             return
         if warning is not None:
             self._warn(warning)
-        with programs_alarm_held():
-            with self._reported("the recording could not be ended as it should"):
+        with program_held():
+            with self._reported("the recording could not be ended as it should"), held_from_new_threads():
                 self._end(outcome, exit_status, error)
             self.active = False
             with self._reported("the watcher could not be told"):
                 self._say_goodbye()
-        if self._inside.interrupt is not None:
-            raise self._inside.interrupt
+        if self._upload_timeout > 0 and not self._unwatched:
+            self.wait_shipped(self._upload_timeout)
 
     def note_outcome(self, outcome: str) -> None:
         """Tell at once how the code is ending, in case that nothing more can be said."""
@@ -128,7 +121,7 @@ class Session:
     # -- starting ------------------------------------------------------------------------------
 
     def _start(self) -> None:
-        self._state = self._first_state()
+        self._state = first_state(self.plan)
         here = [each for each in self.plan["profilers"] if each["placement"] == "inside" or each["prepares"]]
         target = self._target() if here else None
         made = [(each, self._inside.make(each, target)) for each in here if target is not None]
@@ -171,43 +164,6 @@ class Session:
             cgroup=self._state["cgroup"],
         )
 
-    def _first_state(self) -> dict[str, Any]:
-        plan = self.plan
-        return {
-            "format": 1,
-            "profilerkit": __version__,
-            "id": self.id,
-            "kind": plan["kind"],
-            "names": plan["names"],
-            "labels": plan["labels"],
-            "parent_id": plan.get("parent_id"),
-            "started_at": utc_now(),
-            "host": os.uname().nodename if hasattr(os, "uname") else "",
-            "process": process.identity(os.getpid()),
-            "thread_id": _thread.get_native_id(),
-            "cgroup": process.cgroup_folder(os.getpid()),
-            "store": {"label": plan["store"]["label"], "fingerprint": plan["store"]["fingerprint"]},
-            "environment": plan["environment"],
-            "roots": plan["roots"],
-            "settings": plan["settings"],
-            "profilers": {
-                choice["name"]: {
-                    "status": "running",
-                    "entry": choice["entry"],
-                    "options": choice["options"],
-                    "placement": choice["placement"],
-                    "versions": choice["versions"],
-                    "portable": choice.get("portable", True),
-                    "error": None,
-                }
-                for choice in plan["profilers"]
-            },
-            "warnings": list(plan["warnings"]),
-            "at_start": _usage(),
-            "overhead": {},
-            "phase": "running",
-        }
-
     def _start_watcher(self) -> None:
         """Start the watcher, unless orphans become our children: the program would wait for it."""
         if not (self.plan.get("can_have_watcher") or process.can_have_watcher()):
@@ -223,20 +179,20 @@ class Session:
         with self._reported("the watcher could not be started"):
             assert self.folder is not None
             self._link = WatcherLink(self.plan, self.folder, self._state["process"])
-            before = _usage()
+            before = usage()
             self._link.start()
             self._launcher_cost = {
                 key: value - (before[key] or 0)
-                for key, value in _usage().items()
+                for key, value in usage().items()
                 if key.startswith("children_") and value is not None
             }
 
     def _usage(self) -> dict[str, float | int | None]:
         """Return what the kernel counted for the program, less what starting the watcher cost."""
-        usage = _usage()
+        used = usage()
         for key, cost in self._launcher_cost.items():
-            usage[key] = max(0.0, (usage[key] or 0) - cost)
-        return usage
+            used[key] = max(0.0, (used[key] or 0) - cost)
+        return used
 
     def _install(self, threads_before: set[str], descriptors_before: set[int]) -> None:
         with self._reported("the program could not be guarded"):
@@ -265,14 +221,19 @@ class Session:
             elif message.get("do") == "stop":
                 self._inside.stop_at_limit(str(message.get("profiler")), str(message.get("reason")))
 
+    def _let_go(self, claim: str, reason: str) -> None:
+        with program_held():
+            self._inside.let_go(claim, reason)
+
     def _before_exec(self) -> None:
         if self.active and self._is_here():
             self._warn(
                 "the program executed another program in its place (os.exec…): profilers inside it end there"
             )
-            self._inside.stop_all_early(
-                "the program executed another program (os.exec…), which ended the capture"
-            )
+            with program_held():
+                self._inside.stop_all_early(
+                    "the program executed another program (os.exec…), which ended the capture"
+                )
 
     def abandon(self) -> None:
         """Let go of everything in a forked child, which goes on unrecorded."""
@@ -301,20 +262,21 @@ class Session:
             self._write()
 
     def _say_goodbye(self) -> None:
-        timeout = float(self.plan["settings"]["upload_timeout"])
         assert self.folder is not None
         if self._unwatched:
             from profilerkit.shipping import ship_and_wait
 
-            ship_and_wait(self.plan, max(timeout, 30.0))
+            ship_and_wait(self.plan, max(self._upload_timeout, 30.0))
             return
         if self._link is None or not self._link.send({"say": "goodbye"}):
             self._link = WatcherLink(self.plan, self.folder, self._state["process"])
             self._link.start()
             self._link.send({"say": "goodbye"})
         self._link.close()
-        if timeout > 0:
-            self.wait_shipped(timeout)
+
+    @property
+    def _upload_timeout(self) -> float:
+        return float(self.plan["settings"]["upload_timeout"])
 
     # -- what is known -------------------------------------------------------------------------
 
@@ -341,7 +303,7 @@ class Session:
     def _reported(self, what: str) -> Iterator[None]:
         try:
             yield
-        except Exception as error:  # noqa: BLE001 - whatever fails in us, the program goes on
+        except BaseException as error:  # noqa: BLE001 - whatever fails in us, the program goes on
             with contextlib.suppress(Exception):
                 self._warn(f"{what}: {describe(error)}")
 
@@ -363,22 +325,3 @@ def outcome_of(error: BaseException | None) -> str:
     if error is None or (isinstance(error, SystemExit) and not error.code):
         return "success"
     return "killed" if isinstance(error, KeyboardInterrupt) else "failed"
-
-
-def _usage() -> dict[str, float | int | None]:
-    """Return what the kernel counted for this process and its reaped children."""
-    try:
-        import resource
-    except ImportError:
-        return {"peak_rss_bytes": None}
-    own = resource.getrusage(resource.RUSAGE_SELF)
-    children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    unit = 1 if sys.platform == "darwin" else 1024
-    return {
-        "peak_rss_bytes": process.own_peak_rss_bytes() or own.ru_maxrss * unit,
-        "ru_maxrss_bytes": own.ru_maxrss * unit,
-        "user_seconds": own.ru_utime,
-        "system_seconds": own.ru_stime,
-        "children_user_seconds": children.ru_utime,
-        "children_system_seconds": children.ru_stime,
-    }

@@ -97,13 +97,15 @@ class Ticks:
             return f"no CPU timer could be made ({error})"
         self._number = number
         code = Ticks._on_tick.__code__.replace(co_filename=HANDLER_FILE)
-        self._handler = MethodType(FunctionType(code, globals()), self)
+        function = FunctionType(code, globals())
+        function.of_profiler = True  # type: ignore[attr-defined]
+        self._handler = MethodType(function, self)
         self._before = signal.signal(number, self._handler)
         signal.siginterrupt(number, False)
         self._waits, self._preemptions = self._usage(1).ru_nvcsw, self._usage(1).ru_nivcsw
         self.began_seconds = self.reached_seconds = time.thread_time()
+        self._timer = timer  # known before the first tick, which would take it for one that was ended
         timer.arm(self.began_seconds, self._jiffy / 20)
-        self._timer = timer
         return None
 
     def stop(self) -> None:

@@ -244,10 +244,6 @@ def test_wakeup_descriptor_gets_at_most_one_byte_of_ours(tmp_path: Path) -> None
     assert "set_wakeup_fd" in recorded.notes
 
 
-@pytest.mark.xfail(
-    strict=False,
-    reason="where the test extras are installed the note says wrongly that the program took the signal",
-)
 def test_beside_memray(tmp_path: Path) -> None:
     """With memray tracking in the same process both see the functions, and ticks go on."""
     pytest.importorskip("memray")

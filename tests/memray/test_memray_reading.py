@@ -58,7 +58,7 @@ def test_times_are_since_the_recording_began(recorded: Recorded) -> None:
     reading = MemrayProfiler.read(CaptureFiles(recorded.folder, started_at=began - timedelta(seconds=5)))
     heap, rss = reading.timelines
     assert 5.0 <= heap.times_seconds[0] < 5.5
-    assert heap.times_seconds[-1] >= 5.2
+    assert heap.times_seconds[-1] >= 5.15
     assert 5.0 <= (reading.summary["peak_at_seconds"] or 0) <= heap.times_seconds[-1] - 0.05
     assert max(heap.values) >= 3_000_000 > heap.values[-1] == reading.summary["heap_at_end_bytes"]
     assert max(rss.values) == reading.summary["peak_rss_bytes"]

@@ -25,7 +25,7 @@ LAYERS = (
         "retrace",
         "signals",
     },
-    {"guards", "forks"},
+    {"guards", "forks", "state"},
     {"model", "reading", "limits", "storeurl", "spool", "options", "settings", "rawfiles"},
     {"interfaces", "keys", "codec", "link", "shipping", "assemble", "evidence", "outside"},
     {"plugins", "readings", "source", "worker", "localstore", "journal"},
@@ -41,7 +41,7 @@ LAYERS = (
 RECORDING = {
     "assemble", "claims", "deadline", "depth", "descriptors", "evidence", "forks", "guards", "inside",
     "launch", "link", "outside", "quiet", "retrace", "session", "ship", "shipping", "signals", "spool",
-    "watcher",
+    "state", "watcher",
 }  # fmt: skip
 VIEWING = {"render", "source", "stacks"}
 LIGHT = RECORDING - {"assemble", "ship"} | {"_version", "errors", "process"}

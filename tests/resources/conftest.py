@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attrs import define, field
+from attrs import define
 
 from profilerkit.interfaces import CaptureFiles
 from profilerkit.reading import Reading
@@ -35,6 +35,7 @@ def rss():
         return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmRSS"))
 
 def kernel_peak():
+    "Not `ru_maxrss`: that of a new process begins with what the process that made it used."
     with open("/proc/self/status") as file:
         return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmHWM"))
 
@@ -67,8 +68,6 @@ class Program:
     process: subprocess.Popen[str]
     recorder: subprocess.Popen[str]
     folder: Path
-    own_peak_bytes: int = field(default=0, init=False)
-    """What the kernel says when it is reaped (`ru_maxrss` of wait4)."""
 
     def next_step(self) -> list[Any]:
         """Let it go on, and return the words of the step that it reaches."""
@@ -87,10 +86,7 @@ class Program:
 
     def wait(self) -> int:
         """Wait for its end, and return its wait status."""
-        _, status, usage = os.wait4(self.process.pid, 0)
-        self.process.returncode = os.waitstatus_to_exitcode(status)
-        self.own_peak_bytes = usage.ru_maxrss * 1024
-        return self.process.returncode
+        return self.process.wait()
 
     def stop_recording(self) -> str:
         """Stop the recorder, and return what it says of that: `stopped`, or what went wrong."""

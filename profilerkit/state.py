@@ -1,0 +1,76 @@
+"""Say what a recording is and what its process has used: the content of the session's file."""
+
+from __future__ import annotations
+
+import _thread
+import os
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from profilerkit import process
+from profilerkit._version import __version__
+
+
+def utc_now() -> str:
+    """Return the time as RFC 3339 in UTC, with microseconds."""
+    now = time.time()
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1e6):06d}Z"
+
+
+def first_state(plan: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a recording that begins now says of itself, all its profilers running."""
+    return {
+        "format": 1,
+        "profilerkit": __version__,
+        "id": plan["id"],
+        "kind": plan["kind"],
+        "names": plan["names"],
+        "labels": plan["labels"],
+        "parent_id": plan.get("parent_id"),
+        "started_at": utc_now(),
+        "host": os.uname().nodename if hasattr(os, "uname") else "",
+        "process": process.identity(os.getpid()),
+        "thread_id": _thread.get_native_id(),
+        "cgroup": process.cgroup_folder(os.getpid()),
+        "store": {"label": plan["store"]["label"], "fingerprint": plan["store"]["fingerprint"]},
+        "environment": plan["environment"],
+        "roots": plan["roots"],
+        "settings": plan["settings"],
+        "profilers": {
+            choice["name"]: {
+                "status": "running",
+                "entry": choice["entry"],
+                "options": choice["options"],
+                "placement": choice["placement"],
+                "versions": choice["versions"],
+                "portable": choice.get("portable", True),
+                "error": None,
+            }
+            for choice in plan["profilers"]
+        },
+        "warnings": list(plan["warnings"]),
+        "at_start": usage(),
+        "overhead": {},
+        "phase": "running",
+    }
+
+
+def usage() -> dict[str, float | int | None]:
+    """Return what the kernel counted for this process and its reaped children."""
+    try:
+        import resource
+    except ImportError:
+        return {"peak_rss_bytes": None}
+    own = resource.getrusage(resource.RUSAGE_SELF)
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return {
+        "peak_rss_bytes": process.own_peak_rss_bytes() or own.ru_maxrss * unit,
+        "ru_maxrss_bytes": own.ru_maxrss * unit,
+        "user_seconds": own.ru_utime,
+        "system_seconds": own.ru_stime,
+        "children_user_seconds": children.ru_utime,
+        "children_system_seconds": children.ru_stime,
+    }
