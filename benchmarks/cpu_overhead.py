@@ -1,6 +1,6 @@
 """Measure what the cpu profiler adds to the CPU time of the five workloads.
 
-    python benchmarks/cpu_overhead.py [--case NAME]… [--pairs 7] [--json]
+    python benchmarks/cpu_overhead.py [--case NAME]… [--pairs 11] [--json]
 
 Each pair is one process with the profiler and one without, in random order; the ratio of a case is the
 median over the pairs. CPU time, not wall time, is compared: it depends less on what else the machine
@@ -92,7 +92,7 @@ def main() -> int:
     """Run the workloads; return 1 if one missed the bar."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--case", action="append", choices=list(WORKLOADS))
-    parser.add_argument("--pairs", type=int, default=7)
+    parser.add_argument("--pairs", type=int, default=11)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     parser.add_argument("--profiled", action="store_true", help=argparse.SUPPRESS)

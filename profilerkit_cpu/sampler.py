@@ -29,6 +29,9 @@ from profilerkit_cpu.ticks import HANDLER_FILE, Ticks
 PROMPT_SECONDS = 0.0005
 """A look that comes no later than this after it was due found the GIL free."""
 
+BUSY_SHARE = 0.95
+"""A thread that ran this much of the time since the last look has hardly waited."""
+
 MAX_CARRIED = 50
 """After so many looks what is still carried is assigned to the best guess."""
 
@@ -180,7 +183,7 @@ class ThreadSampler:
         was_interrupted = had_gil and late > 0.9 * self._switch_seconds
         if ticked and was_interrupted:
             self._ticks.handoffs += HANDOFF_SWITCHES
-        else:
+        elif not ticked or busy < BUSY_SHARE * elapsed:
             self.learned_little = False
         self._assign(account, before, elapsed - busy, goes_on or was_interrupted, had_gil)
 
