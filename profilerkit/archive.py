@@ -23,7 +23,7 @@ from profilerkit.codec import recording_from_json, recording_to_json, to_json
 from profilerkit.errors import CaptureError, FormatError, NotFoundError, UsageError
 from profilerkit.ids import uuid7
 from profilerkit.interfaces import ResultStore
-from profilerkit.journal import Journal
+from profilerkit.journal import Journal, brief
 from profilerkit.keys import capture_key, escape, escape_path, recording_key
 from profilerkit.model import Capture, Event, EventKind, Evidence, Outcome, Recording, Status
 from profilerkit.rawfiles import compress, compressor, decompress, inside
@@ -65,8 +65,7 @@ class Archive:
         key = recording_key(recording)
         if kind is not EventKind.DELETED:
             self.store.put(f"{key}/recording.json", recording_to_json(recording))
-        brief = evolve(recording, roots={}, environment={})
-        event = Event(uuid7(), kind, brief, key, datetime.now(timezone.utc))
+        event = Event(uuid7(), kind, brief(recording), key, datetime.now(timezone.utc))
         self.journal.append(event)
         return event
 

@@ -8,16 +8,18 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import zstandard
-from attrs import frozen
+from attrs import evolve, frozen
 
 from profilerkit.codec import event_from_json, event_to_json, format_time
 from profilerkit.errors import FormatError, NotFoundError
 from profilerkit.interfaces import ResultStore
 from profilerkit.keys import escape
-from profilerkit.model import Event, EventKind
+from profilerkit.model import Event, EventKind, Recording
+
+T = TypeVar("T", str, "str | None")
 
 DAYS = "journal/days/"
 EVENT_BYTES = 4 << 20
@@ -26,6 +28,10 @@ DAY_BYTES = 1 << 30
 """More of a compacted day, uncompressed, is not read."""
 BATCH = 256
 """So many events are asked for at once from a store that several threads read faster."""
+TEXT_LENGTH = 2000
+MOST_TEXTS = 100
+MOST_FILES = 1000
+"""What an event tells of a recording at most; `recording.json` has everything."""
 TOLD = 5
 """So many events that cannot be read are named in the log, the rest is counted."""
 
@@ -62,6 +68,32 @@ def merge(events: Iterable[Event]) -> list[Event]:
 
 def _rank(event: Event) -> tuple[int, int, datetime, str]:
     return _ORDER[event.kind], event.recording.revision, event.written_at, event.event_id
+
+
+def brief(recording: Recording) -> Recording:
+    """Return a recording as its events tell it: without environment and roots, and no text endless."""
+    captures = (
+        evolve(each, error=_short(each.error), files=each.files[:MOST_FILES]) for each in recording.captures
+    )
+    evidence = (
+        evolve(each, text=_short(each.text), data=each.data if len(repr(each.data)) < TEXT_LENGTH else {})
+        for each in recording.evidence[:MOST_TEXTS]
+    )
+    return evolve(
+        recording,
+        roots={},
+        environment={},
+        captures=tuple(captures),
+        evidence=tuple(evidence),
+        warnings=tuple(_short(each) for each in recording.warnings[:MOST_TEXTS]),
+        labels={name: _short(value) for name, value in list(recording.labels.items())[:MOST_TEXTS]},
+    )
+
+
+def _short(text: T) -> T:
+    if isinstance(text, str) and len(text) > TEXT_LENGTH:
+        return text[: TEXT_LENGTH - 1] + "…"
+    return text
 
 
 @frozen

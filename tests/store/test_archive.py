@@ -19,7 +19,7 @@ from profilerkit.errors import CaptureError, FormatError, LimitError, NotFoundEr
 from profilerkit.ids import uuid7
 from profilerkit.journal import Journal, merge
 from profilerkit.keys import recording_key
-from profilerkit.model import Capture, CaptureFile, Event, EventKind, Outcome, Recording, Status
+from profilerkit.model import Capture, CaptureFile, Event, EventKind, Evidence, Outcome, Recording, Status
 from profilerkit.rawfiles import compress, decompress
 from profilerkit.stores import open_store
 from tests.store.samples import ODD, START, a_reading, a_recording, an_archive
@@ -34,6 +34,24 @@ def test_what_is_published_is_listed_and_loaded(tmp_path: Path) -> None:
     assert event.recording == evolve(recording, roots={}, environment={})
     assert archive.load(event) == recording
     assert list(archive.events()) == [event]
+
+
+def test_endless_texts_are_whole_in_the_recording_and_short_in_the_list(tmp_path: Path) -> None:
+    """What would make an event too large to be read is cut in it, and only there."""
+    archive = an_archive(tmp_path)
+    long = "x" * 100_000
+    capture = Capture("a", Status.FAILED, error=long, files=(CaptureFile("f", 1),) * 20_000)
+    recording = evolve(
+        a_recording(),
+        captures=(capture,),
+        evidence=(Evidence("odd", long, {"x": long}),) * 100,
+        warnings=tuple(f"{number} {long}" for number in range(200)),
+    )
+    archive.publish(recording, EventKind.FINAL)
+    (event,) = archive.recordings()
+    assert len(event_to_json(event)) < 1 << 20
+    assert event.recording.captures[0].error == "x" * 1999 + "…"
+    assert archive.load(event) == recording
 
 
 def test_nothing_is_outside_the_root_whatever_the_names_are(tmp_path: Path) -> None:
