@@ -10,7 +10,7 @@ from pathlib import Path
 
 import rich_click as click
 
-from profilerkit.cli.shared import common, recording_argument
+from profilerkit.cli.shared import common, complete_report, recording_argument
 from profilerkit.errors import ProfilerKitError, UsageError
 from profilerkit.render import ReportInfo, Shelf, list_reports, make_report
 from profilerkit.settings import Settings
@@ -20,7 +20,7 @@ TEXT_TYPES = ("text/plain", "text/csv", "application/json", "text/html")
 
 @click.command()
 @recording_argument
-@click.argument("report", required=False)
+@click.argument("report", required=False, shell_complete=complete_report)
 @click.option(
     "-o", "--output", metavar="FILE", type=click.Path(path_type=Path), help="Write it to this file."
 )

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import rich_click as click
+from click.shell_completion import CompletionItem
 
-from profilerkit.cli.shared import common, complete_profiler, parse_label
+from profilerkit.cli.shared import common, complete_option, complete_profiler, parse_label
 from profilerkit.descriptors import opened_high
 from profilerkit.errors import UsageError
 from profilerkit.settings import Settings
@@ -58,7 +59,7 @@ class ProgramCommand(click.RichCommand):
 )  # fmt: skip
 @click.option(
     "-o", "--option", "options", multiple=True, metavar="NAME.OPTION=VALUE", envvar="PROFILERKIT_OPTIONS",
-    help="An option of a profiler, such as memray.native=true.",
+    shell_complete=complete_option, help="An option of a profiler, such as memray.native=true.",
 )  # fmt: skip
 @click.option(
     "--name",
@@ -76,7 +77,13 @@ class ProgramCommand(click.RichCommand):
 )
 @click.option("-m", "module", metavar="MODULE", help="Run a module, as python -m does.")
 @click.option("-c", "code", metavar="CODE", help="Run this text as a program, as python -c does.")
-@click.argument("program", metavar="SCRIPT [ARGS]…", nargs=-1, type=click.UNPROCESSED)
+@click.argument(
+    "program",
+    metavar="SCRIPT [ARGS]…",
+    nargs=-1,
+    type=click.UNPROCESSED,
+    shell_complete=lambda *_: [CompletionItem("", type="file")],
+)
 @common
 def command(
     profilers: tuple[str, ...],

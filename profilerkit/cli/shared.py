@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import rich_click as click
 
-from profilerkit.errors import UsageError
+from profilerkit.errors import UnavailableError, UsageError
 from profilerkit.settings import Settings, load_settings
 
+if TYPE_CHECKING:
+    from profilerkit.cli.library import Library
+
 F = TypeVar("F", bound=Callable[..., Any])
+Complete = Callable[[click.Context, click.Parameter, str], "list[str]"]
 
 
 def common(function: F) -> F:
@@ -38,22 +43,57 @@ def common(function: F) -> F:
     return wrapped  # type: ignore[return-value]
 
 
-def complete_recording(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
-    """Return the ids that a shell may complete."""
-    try:
-        from profilerkit.cli.library import Library
+def completes(function: Callable[[click.Context], Iterable[str]]) -> Complete:
+    """Make what a shell asks for out of all words that are possible; it stays silent when it fails."""
 
-        ids = [entry.recording.id for entry in Library(load_settings()).entries()]
-    except Exception:  # noqa: BLE001 - completion stays silent
-        return []
-    return [each for each in [*ids, "latest"] if each.startswith(incomplete)]
+    @functools.wraps(function)
+    def complete(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+        try:
+            return [each for each in function(ctx) if each.startswith(incomplete)]
+        except Exception:  # noqa: BLE001 - nobody wants an error while typing
+            return []
+
+    return complete
 
 
-def complete_profiler(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
-    """Return the profilers that a shell may complete."""
+def _library(ctx: click.Context) -> Library:
+    from profilerkit.cli.library import Library
+
+    return Library(load_settings({"store": ctx.params.get("store")}))
+
+
+@completes
+def complete_recording(ctx: click.Context) -> Iterable[str]:
+    """Give the ids of the recordings."""
+    return [*(entry.recording.id for entry in _library(ctx).entries()), "latest"]
+
+
+@completes
+def complete_report(ctx: click.Context) -> Iterable[str]:
+    """Give the reports of the recording that was typed."""
+    from profilerkit.render import list_reports
+
+    library = _library(ctx)
+    return [each.name for each in list_reports(library.shelf(library.find(ctx.params["recording"])))]
+
+
+@completes
+def complete_profiler(_ctx: click.Context) -> Iterable[str]:
+    """Give the profilers that are installed."""
     from profilerkit import plugins
 
-    return [each for each in plugins.names(plugins.PROFILERS) if each.startswith(incomplete)]
+    return plugins.names(plugins.PROFILERS)
+
+
+@completes
+def complete_option(_ctx: click.Context) -> Iterable[str]:
+    """Give the options of the profilers that are installed."""
+    from profilerkit import plugins
+    from profilerkit.options import option_fields
+
+    for name in plugins.names(plugins.PROFILERS):
+        with contextlib.suppress(UnavailableError):
+            yield from (f"{name}.{each}=" for each in option_fields(plugins.load(plugins.PROFILERS, name)))
 
 
 recording_argument = click.argument("recording", metavar="RECORDING", shell_complete=complete_recording)
