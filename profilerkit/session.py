@@ -23,7 +23,7 @@ from profilerkit.guards import Guards
 from profilerkit.inside import Inside, cost_since
 from profilerkit.link import WatcherLink
 from profilerkit.signals import block_all_but, held_from_new_threads, program_held
-from profilerkit.state import first_state, usage, utc_now
+from profilerkit.state import first_state, last_words, usage, utc_now
 
 if TYPE_CHECKING:
     from profilerkit.model import Target
@@ -268,10 +268,11 @@ class Session:
 
             ship_and_wait(self.plan, max(self._upload_timeout, 30.0))
             return
-        if self._link is None or not self._link.send({"say": "goodbye"}):
+        goodbye = {"say": "goodbye", "ended": last_words(self._state)}
+        if self._link is None or not self._link.send(goodbye):
             self._link = WatcherLink(self.plan, self.folder, self._state["process"])
             self._link.start()
-            self._link.send({"say": "goodbye"})
+            self._link.send(goodbye)
         self._link.close()
 
     @property

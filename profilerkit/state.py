@@ -57,6 +57,18 @@ def first_state(plan: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def last_words(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the end has changed in a state, for a watcher to write where the process cannot."""
+    changed = ("phase", "outcome", "ended_at", "usage", "exit_status", "error", "overhead", "warnings")
+    return {
+        **{name: state.get(name) for name in changed},
+        "profilers": {
+            name: {"status": each["status"], "error": each["error"]}
+            for name, each in state["profilers"].items()
+        },
+    }
+
+
 def usage() -> dict[str, float | int | None]:
     """Return what the kernel counted for this process and its reaped children."""
     try:

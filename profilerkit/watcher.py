@@ -17,6 +17,7 @@ if __name__ == "__main__":
     os.closerange(4, os.sysconf("SC_OPEN_MAX") if os.sysconf("SC_OPEN_MAX") < 1 << 20 else 1 << 16)
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
+import contextlib
 import json
 import select
 import socket
@@ -117,9 +118,21 @@ class Watcher:
         messages, self.link_open = read_messages(self.link)
         for message in messages:
             if message.get("say") == "goodbye":
-                self.goodbye = True
+                self.part(message)
             elif message.get("say") == "checkpointed" and self.asked_at is not None:
                 self.checkpointed()
+
+    def part(self, goodbye: dict[str, Any]) -> None:
+        """Take the session's last words, and write them where it could not: it may be another user by now."""
+        self.goodbye = True
+        session = spool.read_json(self.spool / spool.SESSION) or {}
+        words = goodbye.get("ended") or {}
+        if session.get("phase") == "ended" or not words:
+            return
+        for name, state in words.pop("profilers", {}).items():
+            session["profilers"][name].update(state)
+        with contextlib.suppress(OSError):
+            spool.write_json(self.spool / spool.SESSION, {**session, **words})
 
     def tick(self) -> None:
         """Do what is due while the process lives."""
@@ -286,7 +299,9 @@ def main() -> None:
         return
     watcher = Watcher(hello, link, 3 if hello["pidfd"] else None)
     watcher.link_open = still_open
-    watcher.goodbye = any(each.get("say") == "goodbye" for each in rest)
+    for each in rest:
+        if each.get("say") == "goodbye":
+            watcher.part(each)
     watcher.run()
 
 

@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 import sqlite3
+import tempfile
 import time
 from collections.abc import Iterator
 from datetime import datetime, timezone
@@ -21,8 +22,8 @@ from profilerkit.keys import check_key, check_prefix
 CHUNK_BYTES = 1 << 20
 TABLES = """
 PRAGMA journal_mode = WAL;
-CREATE TABLE IF NOT EXISTS objects (id INTEGER PRIMARY KEY, key TEXT UNIQUE, size INTEGER, modified REAL);
-CREATE TABLE IF NOT EXISTS chunks (object INTEGER, number INTEGER, data BLOB, UNIQUE (object, number));
+CREATE TABLE objects (id INTEGER PRIMARY KEY, key TEXT UNIQUE, size INTEGER, modified REAL);
+CREATE TABLE chunks (object INTEGER, number INTEGER, data BLOB, UNIQUE (object, number));
 """
 
 
@@ -94,14 +95,23 @@ class SqliteBlobStore(ResultStore):
         """Connect anew for each use: threads and forked children must not share a connection."""
         try:
             if create and not self.path.exists():
-                self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
+                self._create()
             connection = sqlite3.connect(self.path, timeout=60, isolation_level=None, check_same_thread=False)
             with contextlib.closing(connection) as database:
-                database.executescript(TABLES)
                 yield database
         except (sqlite3.Error, OSError) as error:
             raise StoreError(f"The store {self.path} cannot be used: {error}.") from error
+
+    def _create(self) -> None:
+        """Make the file aside and then put it in place, with its tables, unless another was faster."""
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self.path.parent) as folder:
+            new = Path(folder, "new.db")
+            os.close(os.open(new, os.O_CREAT | os.O_RDWR, 0o600))
+            with contextlib.closing(sqlite3.connect(new)) as database:
+                database.executescript(TABLES)
+            with contextlib.suppress(FileExistsError):
+                os.link(new, self.path)
 
     @staticmethod
     @contextlib.contextmanager

@@ -80,7 +80,8 @@ class Recorded:
     def reading(self) -> Reading:
         """Return the reading of its capture."""
         if not self._readings:
-            self._readings.append(MemrayProfiler.read(CaptureFiles(self.folder)))
+            capture = CaptureFiles(self.folder, interrupted=self.returncode < 0)
+            self._readings.append(MemrayProfiler.read(capture))
         return self._readings[0]
 
     def lines(self) -> list[str]:
