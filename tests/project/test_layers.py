@@ -31,7 +31,7 @@ LAYERS = (
     {"plugins", "readings", "source", "worker", "localstore", "journal"},
     {"stores", "select", "stacks"},
     {"archive"},
-    {"inside", "session", "watcher", "ship", "render"},
+    {"inside", "session", "watcher", "ship", "render", "bundle"},
     {"api", "launch", "__init__", "testing"},
     {"cli"},
     {"__main__"},
