@@ -112,6 +112,7 @@ def make_plan(
             "checkpoint_interval": settings.checkpoint_interval,
             "upload_timeout": settings.upload_timeout,
             "max_capture_bytes": settings.max_capture_bytes,
+            "max_spool_bytes": settings.max_spool_bytes,
             "min_free_disk": settings.min_free_disk,
         },
         "environment": _environment(argv, known),

@@ -23,7 +23,7 @@ from profilerkit.guards import Guards
 from profilerkit.inside import Inside, cost_since
 from profilerkit.link import WatcherLink
 from profilerkit.signals import block_all_but, held_from_new_threads, program_held
-from profilerkit.state import first_state, last_words, usage, utc_now
+from profilerkit.state import first_state, last_words, time_since_start, usage
 
 if TYPE_CHECKING:
     from profilerkit.model import Target
@@ -256,7 +256,9 @@ class Session:
             forget(self)
             self._inside.stop()
             self.active = False
-            self._state.update(phase="ended", outcome=outcome, ended_at=utc_now(), usage=self._usage())
+            self._state.update(
+                phase="ended", outcome=outcome, ended_at=time_since_start(self._state), usage=self._usage()
+            )
             self._state.update(exit_status=exit_status, error=error)
             self._state["overhead"]["stop"] = cost_since(began)
             self._write()

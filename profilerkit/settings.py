@@ -94,6 +94,11 @@ class Settings:
         if self.store:
             return self.store
         import platformdirs
+    max_spool_bytes: int = field(
+        default=20 << 30,
+        converter=parse_size,
+        metadata={"help": "Profilers stop when all that is not uploaded yet holds more."},
+    )
 
         return str(Path(platformdirs.user_data_dir("profilerkit", appauthor=False)) / "store")
 

@@ -31,6 +31,7 @@ from profilerkit.limits import Limits
 from profilerkit.model import Capture, CaptureFile, EventKind, Recording, Status
 from profilerkit.reading import Reading
 from profilerkit.readings import make_reading, merged_summary, reading_name
+from profilerkit.retry import RetryingStore
 
 MIB = 1 << 20
 READ_AT_MOST_BYTES = 32 * MIB
@@ -45,7 +46,7 @@ class Ship:
 
     def __init__(self, root: Path, archive: Archive, fingerprint: str) -> None:
         self._root = root
-        self._archive = archive
+        self._archive = Archive(RetryingStore(archive.store))
         self._fingerprint = fingerprint
 
     def due(self) -> list[tuple[Path, bool]]:

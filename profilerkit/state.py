@@ -13,14 +13,20 @@ from profilerkit import process
 from profilerkit._version import __version__
 
 
-def utc_now() -> str:
-    """Return the time as RFC 3339 in UTC, with microseconds."""
-    now = time.time()
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1e6):06d}Z"
+def utc(seconds: float) -> str:
+    """Return a time since the epoch as RFC 3339 in UTC, with microseconds."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{int(seconds % 1 * 1e6):06d}Z"
+
+
+def time_since_start(state: Mapping[str, Any]) -> str:
+    """Return the time now by the clock as it was at the start: it may have been set meanwhile."""
+    clock = state["clock"]
+    return utc(clock["unix_seconds"] + time.monotonic() - clock["monotonic_seconds"])
 
 
 def first_state(plan: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a recording that begins now says of itself, all its profilers running."""
+    now = time.time()
     return {
         "format": 1,
         "profilerkit": __version__,
@@ -29,7 +35,8 @@ def first_state(plan: Mapping[str, Any]) -> dict[str, Any]:
         "names": plan["names"],
         "labels": plan["labels"],
         "parent_id": plan.get("parent_id"),
-        "started_at": utc_now(),
+        "started_at": utc(now),
+        "clock": {"unix_seconds": now, "monotonic_seconds": time.monotonic()},
         "host": os.uname().nodename if hasattr(os, "uname") else "",
         "process": process.identity(os.getpid()),
         "thread_id": _thread.get_native_id(),

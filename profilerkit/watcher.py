@@ -27,7 +27,9 @@ from typing import Any
 
 from profilerkit import evidence, process, spool
 from profilerkit.outside import OutsideProfilers
+from profilerkit.quotas import Quotas
 from profilerkit.shipping import Shipper
+from profilerkit.state import time_since_start, utc
 
 TICK_SECONDS = 1.0
 FIRST_CHECKPOINT_SECONDS = 1.5
@@ -45,12 +47,14 @@ class Watcher:
         self.pidfd = pidfd
         self.recorded = hello["recorded"]
         self.settings = hello["settings"]
+        self.quotas = Quotas(self.spool, self.settings)
         self.began = time.monotonic()
         self.goodbye = False
         self.link_open = True
         self.outside = OutsideProfilers(self.spool, self.recorded, self.warn)
         self.shipper = Shipper(hello)
         session = spool.read_json(self.spool / spool.SESSION) or {}
+        self.session = session
         self.cgroup = session.get("cgroup")
         self.ooms = process.oom_kills(self.cgroup)
         self.state: dict[str, Any] = {
@@ -174,17 +178,10 @@ class Watcher:
     # -- limits ----------------------------------------------------------------------------------
 
     def keep_limits(self) -> None:
-        """Stop the profiler whose capture is too large, or all when the disk is nearly full."""
+        """Stop the profilers that have no more room on disk."""
         names = [name for name in self.names() if name not in self.limited]
-        sizes = {name: spool.captured_bytes(spool.capture_folder(self.spool, name)) for name in names}
-        limit = int(self.settings["max_capture_bytes"])
-        for name, size in sizes.items():
-            if size > limit:
-                self.stop_at_limit(name, f"its capture reached max_capture_bytes ({limit} bytes)")
-        free = free_bytes(self.spool)
-        if free is not None and free < int(self.settings["min_free_disk"]):
-            for name in sizes:
-                self.stop_at_limit(name, f"the disk of the spool has {free} bytes free, under min_free_disk")
+        for name, reason in self.quotas.exceeded(names):
+            self.stop_at_limit(name, reason)
 
     def names(self) -> list[str]:
         """Return the names of all profilers that have a capture here."""
@@ -212,7 +209,7 @@ class Watcher:
 
     def note_death(self) -> None:
         """Write down what is known of how the process ended."""
-        self.state["died_at"] = now()
+        self.state["died_at"] = time_since_start(self.session) if "clock" in self.session else now()
         status = evidence.wait_status(self.pidfd, int(self.recorded["pid"]))
         self.state["exit_status"] = status
         self.note(evidence.of_death(status), *evidence.of_oom(self.ooms, process.oom_kills(self.cgroup)))
@@ -246,16 +243,7 @@ class Watcher:
 
 def now() -> str:
     """Return the time as RFC 3339 in UTC."""
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime()) + f".{int(time.time() % 1 * 1e6):06d}Z"
-
-
-def free_bytes(folder: Path) -> int | None:
-    """Return what the disk of a folder has free for this user, None when it cannot be asked."""
-    try:
-        found = os.statvfs(folder)
-    except OSError:
-        return None
-    return found.f_bavail * found.f_frsize
+    return utc(time.time())
 
 
 def read_messages(link: socket.socket) -> tuple[list[dict[str, Any]], bool]:

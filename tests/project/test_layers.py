@@ -27,8 +27,8 @@ LAYERS = (
     },
     {"guards", "forks", "state"},
     {"model", "reading", "limits", "storeurl", "spool", "options", "settings", "rawfiles"},
-    {"interfaces", "keys", "codec", "link", "shipping", "assemble", "evidence", "outside"},
-    {"plugins", "readings", "source", "worker", "localstore", "journal"},
+    {"interfaces", "keys", "codec", "link", "shipping", "assemble", "evidence", "outside", "quotas"},
+    {"plugins", "readings", "source", "worker", "localstore", "journal", "retry"},
     {"stores", "select", "stacks"},
     {"archive"},
     {"inside", "session", "watcher", "ship", "render", "bundle"},
@@ -40,8 +40,8 @@ LAYERS = (
 
 RECORDING = {
     "assemble", "claims", "deadline", "depth", "descriptors", "evidence", "forks", "guards", "inside",
-    "launch", "link", "outside", "quiet", "retrace", "session", "ship", "shipping", "signals", "spool",
-    "state", "watcher",
+    "launch", "link", "outside", "quiet", "quotas", "retrace", "session", "ship", "shipping", "signals",
+    "spool", "state", "watcher",
 }  # fmt: skip
 VIEWING = {"render", "source", "stacks"}
 LIGHT = RECORDING - {"assemble", "ship"} | {"_version", "errors", "process"}

@@ -56,6 +56,23 @@ def test_a_nearly_full_disk_stops_all_profilers(lab: Lab) -> None:
     assert {each["status"] for each in lab.show()["captures"]} == {"partial"}
 
 
+@pytest.mark.slow
+def test_a_spool_that_grew_over_its_cap_stops_all_profilers(lab: Lab) -> None:
+    """What cannot be uploaded fills the disk up to max_spool_bytes; then programs run without recording."""
+    lab.environment.update(PYTHONPATH=FAULTY, PROFILERKIT_MAX_SPOOL_BYTES="1MiB")
+    stuck = lab.spool / "0198c0de-0000-7000-8000-000000000000" / "captures" / "streams"
+    stuck.mkdir(parents=True)
+    lab.spool.chmod(0o700)
+    (stuck / "stream.bin").write_bytes(bytes(2 << 20))
+    process = lab.start("-q", "-p", "streams", "-p", "memray", lab.script(WAIT_FOR_END).name, stdin=-1)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    lab.wait_until(lambda: _session(lab).count("over max_spool_bytes") >= 2)
+    out, _ = process.communicate("\n", timeout=60)
+    assert (out, process.returncode) == ("end\n", 0)
+    lab.wait_until(lambda: lab.list()[0]["status"] == "partial")
+
+
 def _session(lab: Lab) -> str:
     return "".join(path.read_text() for path in lab.spool.glob("*/session.json"))
 

@@ -58,6 +58,14 @@ def test_a_full_disk_before_the_start(lab: Lab, small_disk: Path) -> None:
 
 
 @needs_mounts
+def test_a_read_only_spool(lab: Lab, small_disk: Path) -> None:
+    """The disk of the spool may not be written."""
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    lab.environment["PROFILERKIT_SPOOL"] = str(small_disk / "spool")
+    assert_unrecorded(lab, "PROFILERKIT_SPOOL")
+
+
+@needs_mounts
 @pytest.mark.slow
 def test_a_disk_that_fills_up(lab: Lab, small_disk: Path) -> None:
     """When the disk is full in the middle the program goes on, and what was recorded can be shipped."""

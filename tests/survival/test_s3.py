@@ -40,16 +40,47 @@ def endpoint() -> Iterator[str]:
     server.wait()
 
 
-@pytest.mark.slow
-def test_recordings_on_s3(lab: Lab, endpoint: str) -> None:
-    """A finished and a killed run are shipped to S3, listed and read from there, and leave no spool."""
+def use(lab: Lab, endpoint: str, store: str) -> None:
+    """Have a lab record to the server."""
     lab.environment.update(
         AWS_ENDPOINT_URL=endpoint,
         AWS_ACCESS_KEY_ID="testing",
         AWS_SECRET_ACCESS_KEY="testing",
         AWS_DEFAULT_REGION="us-east-1",
-        PROFILERKIT_STORE="s3://recordings/team",
+        PROFILERKIT_STORE=store,
     )
+
+
+def let_in(endpoint: str, requests: int) -> None:
+    """Have the server ask for valid credentials after so many requests."""
+    ask = urllib.request.Request(
+        f"{endpoint}/moto-api/reset-auth", str(requests).encode(), {"Content-Type": "text/plain"}
+    )
+    urllib.request.urlopen(ask, timeout=10).read()
+
+
+@pytest.mark.slow
+def test_wrong_credentials_lose_nothing(lab: Lab, endpoint: str) -> None:
+    """What the server refuses stays in the spool with the reason, and arrives when it is let in."""
+    use(lab, endpoint, "s3://recordings/closed")
+    let_in(endpoint, 0)
+    try:
+        assert lab.start("-q", "-p", "memray", "-p", "resources", "-c", "print(1)").wait(60) == 0
+        lab.wait_until(lambda: any((each / "watcher.log").read_text() for each in lab.spools()))
+        refused = lab.command("list")
+        assert (refused.returncode, len(refused.stderr.splitlines())) == (1, 1), refused.stderr
+        assert "s3://recordings/closed" in refused.stderr
+        assert len(lab.spools()) == 1
+    finally:
+        let_in(endpoint, 1_000_000)
+    lab.wait_shipped(120)
+    assert [each["status"] for each in lab.list()] == ["complete"]
+
+
+@pytest.mark.slow
+def test_recordings_on_s3(lab: Lab, endpoint: str) -> None:
+    """A finished and a killed run are shipped to S3, listed and read from there, and leave no spool."""
+    use(lab, endpoint, "s3://recordings/team")
     assert lab.start("-q", "-p", "memray", "-p", "resources", "-c", "x = [bytearray(10**6)]").wait(60) == 0
     process = lab.start("-q", "-p", "memray", "-p", "resources", lab.script(PROGRAM.format(extra="")).name)
     first_line(process)
