@@ -2,8 +2,8 @@
 
 A function is its name, whose code it is, and its file below that root; the line does not count. What
 differs between deployments is taken out: where a root lies, which of several roots it is (`own-2`), the
-folder of packages and Python's minor version in it. Own code under no root that was known, or under
-another part of the same tree, is matched by the end of its path.
+folder of packages and Python's minor version in it. Own code whose folder has another name, or that lies
+under no root that was known, is matched by the end of its path.
 """
 
 from __future__ import annotations
@@ -108,10 +108,11 @@ def _parts(file: File) -> list[str]:
 def _the_same(one: File, other: File, depth: int, common: set[str]) -> bool:
     """Tell whether two files with the same end, of so many parts, are one that lies elsewhere.
 
-    Either is the whole of the other's end, or both lie under no known root. They have a function in
-    common; with nothing but the file's name in common, one that is not called `<module>` or the like.
+    They have a function in common. When it is only the file's name that is the same, that function is
+    not called `<module>` or the like, and both lie under no known root, or one right below its own.
     """
+    if depth > 1:
+        return bool(common)
     elsewhere = one[0] == other[0] == UNKNOWN_ROOT
-    whole = min(len(_parts(one)), len(_parts(other))) == depth
-    named = any(not name.startswith("<") for name in common)
-    return (elsewhere or whole) and (named if depth == 1 else bool(common))
+    whole = min(len(_parts(one)), len(_parts(other))) == 1
+    return (elsewhere or whole) and any(not name.startswith("<") for name in common)

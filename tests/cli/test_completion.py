@@ -39,6 +39,9 @@ def test_words_are_completed(lab: Lab) -> None:
     assert completed(lab, "run", "-p", "resources", "pro") == ["file"]
     assert completed(lab, "show", recording["id"][:8]) == [recording["id"]]
     assert completed(lab, "show", "lat") == ["latest"]
+    assert completed(lab, "diff", recording["id"][:8]) == [recording["id"]]
+    assert completed(lab, "diff", "latest", "lat") == ["latest"]
+    assert completed(lab, "diff", "latest", "latest", "-p", "res") == ["resources"]
     assert completed(lab, "report", "latest", "resources.") == ["resources.timeline"]
 
 

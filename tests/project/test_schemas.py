@@ -63,7 +63,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 def test_the_schemas_are_schemas() -> None:
     """Each is a schema of the draft that it names."""
-    assert sorted(schemas()) == ["list.json", "plugins.json", "recover.json", "show.json"]
+    assert sorted(schemas()) == ["diff.json", "list.json", "plugins.json", "recover.json", "show.json"]
     for schema in schemas().values():
         jsonschema.Draft202012Validator.check_schema(schema)
 
@@ -87,6 +87,30 @@ def test_show(recorded: Lab) -> None:
         for name, rows in shown["hot"].items():
             assert [row["self"] for row in rows] == sorted((row["self"] for row in rows), reverse=True)
             assert {row["unit"] for row in rows} <= {"bytes" if name == "memray" else "seconds"}
+
+
+def test_diff(recorded: Lab) -> None:
+    """`diff --json` fits for recordings of several profilers, of one, and of what was killed."""
+    ids = sorted(each["id"] for each in recorded.list())
+    found = [
+        json.loads(recorded.command("diff", a, b, "--json").stdout)
+        for a, b in ((ids[0], ids[2]), (ids[2], ids[0]), (ids[0], ids[1]), (ids[1], ids[1]))
+    ]
+    for each in found:
+        check("diff.json", each)
+    memray = found[0]["profilers"]["memray"]
+    heap = memray["metrics"]["heap_at_peak"]
+    for part, key, value in (
+        (found[0], "surprise", 1), (found[0]["a"], "status", "done"), (memray, "problem", "none"),
+        (heap, "a", None), (heap["functions"][0], "change", 0), (heap["functions"][0], "line", 3),
+    ):  # fmt: skip
+        kept = part.copy()
+        part[key] = value
+        with pytest.raises(jsonschema.ValidationError):
+            check("diff.json", found[0])
+        part.clear()
+        part.update(kept)
+    check("diff.json", found[0])
 
 
 def test_what_still_runs(tmp_path: Path) -> None:

@@ -129,6 +129,8 @@ def test_only_metrics_of_both_are_compared() -> None:
         ({"own": "/app"}, "/app/lib/load.py", {"own": "/app/jobs"}, "/app/lib/load.py"),
         ({}, "/srv/1f3a/dags/load.py", {}, "/srv/9c20/dags/load.py"),
         ({}, "/old/load.py", {}, "/new/load.py"),
+        ({"own": "/w"}, "/w/v1/lib/load.py", {"own": "/w"}, "/w/v2/lib/load.py"),
+        ({"own": "/w"}, "/w/v1/lib/load.py", {"own": "/app"}, "/srv/v2/lib/load.py"),
         (
             {"site-packages": "/env/lib/python3.11/site-packages"},
             "/env/lib/python3.11/site-packages/pandas/io.py",

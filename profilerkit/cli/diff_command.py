@@ -1,0 +1,128 @@
+"""`profilerkit diff`: what differs between two recordings, above all which functions grew."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import rich_click as click
+
+from profilerkit.cli.shared import common, complete_recording, completes, json_option
+from profilerkit.errors import NotFoundError, ProfilerKitError
+from profilerkit.model import Status
+from profilerkit.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from profilerkit.cli.comparison import Side
+    from profilerkit.cli.library import Entry, Library
+
+BEFORE_LATEST = re.compile(r"latest~(\d{1,6})")
+
+
+@completes
+def _complete_profiler(ctx: click.Context) -> Iterable[str]:
+    """Give the profilers that recorded what was typed, which click leaves in `args` before this option."""
+    from profilerkit import plugins
+    from profilerkit.cli.library import Library
+
+    typed = [each for each in (ctx.params.get("a"), ctx.params.get("b"), *ctx.args) if each][:2]
+    if not typed:
+        return plugins.names(plugins.PROFILERS)
+    library = Library(load_settings({"store": ctx.params.get("store")}))
+    recorded = [{each.profiler for each in find(library, name).recording.captures} for name in typed]
+    return sorted(set.intersection(*recorded))
+
+
+@click.command()
+@click.argument("a", metavar="A", shell_complete=complete_recording)
+@click.argument("b", metavar="B", shell_complete=complete_recording)
+@click.option(
+    "-p",
+    "--profiler",
+    metavar="NAME",
+    shell_complete=_complete_profiler,
+    help="Compare what this profiler recorded, all its metrics.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="At most so many rows a table.  [default: 10 that matter; with --json all]",
+)
+@json_option
+@common
+def command(
+    a: str,
+    b: str,
+    profiler: str | None,
+    limit: int | None,
+    as_json: bool,
+    settings: Settings,
+    quiet: bool,
+    verbose: bool,
+) -> None:
+    """Compare two recordings: how they ran, their figures, and which functions grew or shrank from A to B.
+
+    A and B are each an id, the beginning of one, `latest`, or `latest~1` for the one before it. Numbers
+    are absolute, line numbers do not count, and the same code in another folder is the same code.
+    """
+    from profilerkit.cli.comparison import compare
+    from profilerkit.cli.library import Library
+    from profilerkit.cli.progress import working
+
+    library = Library(settings)
+    with working("Reading the recordings", quiet=quiet):
+        entries = find(library, a), find(library, b)
+        sides = [_side(library, each, profiler) for each in entries]
+        # Tables are cut as they are printed: what they leave out is summed up from the rest.
+        found = compare(*sides, profiler=profiler, limit=limit if as_json else None)
+    if as_json:
+        from profilerkit.cli.comparison_views import diff_json
+
+        click.echo(json.dumps(diff_json(found), indent=2))
+        return
+    from profilerkit.cli.comparison_story import tell
+
+    tell(found, limit=limit, thorough=verbose or profiler is not None)
+
+
+def find(library: Library, reference: str) -> Entry:
+    """Return the recording of an id, a prefix, `latest`, or `latest~N`: the one N before it.
+
+    Raises NotFoundError or UsageError when it is none.
+    """
+    before = BEFORE_LATEST.fullmatch(reference)
+    if before is None:
+        return library.find(reference)
+    entries = library.entries()
+    if int(before[1]) >= len(entries):
+        raise NotFoundError(
+            f"There is no {reference}: there are {len(entries)} recordings.", "See them: profilerkit list"
+        )
+    return entries[int(before[1])]
+
+
+def _side(library: Library, entry: Entry, profiler: str | None) -> Side:
+    """Read a recording; of one profiler only, when it is named: a large capture takes its time."""
+    import attrs
+
+    from profilerkit.cli.comparison import Side
+    from profilerkit.readings import merged_summary
+    from profilerkit.render import get_reading
+
+    shelf = library.shelf(entry)
+    readings, errors = {}, {}
+    for capture in shelf.recording.captures:
+        nothing = capture.status in (Status.SKIPPED, Status.FAILED) or not capture.files
+        if nothing or profiler not in (None, capture.profiler):
+            continue
+        try:
+            readings[capture.profiler] = get_reading(shelf, capture)
+        except ProfilerKitError as error:
+            errors[capture.profiler] = str(error)
+    summary = merged_summary(dict(shelf.recording.summary), readings)
+    if profiler is not None:  # the others, which know some numbers better, were asked when it was recorded
+        summary.update({key: value for key, value in shelf.recording.summary.items() if value is not None})
+    return Side(attrs.evolve(shelf.recording, summary=summary), readings, errors)
