@@ -52,7 +52,7 @@ def choose(
             if claim in claimed:
                 raise UsageError(
                     f"{claimed[claim]} and {name} cannot record together: both need {claim}.",
-                    "Choose one of them.",
+                    f"Choose one of them{_or_defaults(claim, claimed[claim], name)}.",
                 )
             claimed[claim] = name
         choices.append(
@@ -124,6 +124,12 @@ def make_plan(
         ],
         "sys_path": [each for each in sys.path if each and os.path.isabs(each)],
     }
+
+
+def _or_defaults(claim: str, *names: str) -> str:
+    """Return, as the end of a sentence, which of these would not need a claim by default."""
+    modest = [each for each in names if claim not in plugins.load(plugins.PROFILERS, each)().claims()]
+    return f", or leave the options of {modest[0]} at their defaults" if modest else ""
 
 
 def find_roots(own_folders: Sequence[str]) -> dict[str, str]:

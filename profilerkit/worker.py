@@ -17,6 +17,8 @@ import pathlib
 from importlib import import_module
 from typing import Any
 
+LONGEST_ERROR = 500
+
 
 def main() -> None:
     """Answer the question on standard input."""
@@ -40,12 +42,22 @@ def _answer(question: dict[str, Any]) -> dict[str, Any]:
         limit = question["limits"]["memory_bytes"] >> 20
         return {"limit": True, "error": f"It needed more than {limit} MiB of memory and was ended."}
     except ProfilerKitError as error:
-        return {"error": str(error)}
+        return {"error": _plain(str(error), question)}
     except OSError as error:
         return {"error": f"{error.strerror or error} ({type(error).__name__})."}
     except Exception as error:  # noqa: BLE001 - a plugin's mistake is an answer too
-        words = " ".join(str(error).split())[:300]
+        words = _plain(str(error), question)
         return {"error": f"{question['entry']} failed: {type(error).__name__}: {words}"}
+
+
+def _plain(text: str, question: dict[str, Any]) -> str:
+    """Return what a plugin says, one line of fair length without the folder in which we put the capture.
+
+    It may quote a hostile capture.
+    """
+    line = " ".join(text.replace(f"{question['folder']}{os.sep}", "").split())
+    line = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in line)
+    return line if len(line) <= LONGEST_ERROR else f"{line[: LONGEST_ERROR - 1]}…"
 
 
 def _limit(limits: dict[str, float]) -> None:

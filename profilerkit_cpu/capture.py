@@ -15,6 +15,8 @@ from profilerkit_cpu.fold import CallTree
 
 FILENAME = "cpu.json"
 FORMAT = 1
+HOOK_FORMAT = 2
+"""The format of what the pyinstrument engine leaves: it has other keys."""
 
 
 class CaptureWriter:

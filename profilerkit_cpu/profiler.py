@@ -14,14 +14,19 @@ from profilerkit.model import Target
 from profilerkit.reading import Reading
 
 if TYPE_CHECKING:
+    from profilerkit_cpu.hook_recorder import HookRecorder
     from profilerkit_cpu.recorder import Recorder
 
-ENGINES = ("sampler",)
+SAMPLER, PYINSTRUMENT = "sampler", "pyinstrument"
+ASYNC_MODES = ("enabled", "disabled", "strict")
 
 
-def _known_engine(_profiler: object, _attribute: object, engine: str) -> None:
-    if engine not in ENGINES:
-        raise UsageError(f"There is no engine {engine!r} (there is: {', '.join(ENGINES)}).")
+def _one_of(*known: str) -> Any:
+    def check(_profiler: object, attribute: Any, value: str) -> None:
+        if value not in known:
+            raise UsageError(f"There is no {attribute.name} {value!r} (there are: {', '.join(known)}).")
+
+    return check
 
 
 def _between(least: float, most: float) -> Any:
@@ -34,20 +39,34 @@ def _between(least: float, most: float) -> Any:
 
 @define
 class CpuProfiler(Profiler):
-    """Record where wall and CPU time go, in all threads, without a profile hook."""
+    """Record where wall and CPU time go, in all threads, without a profile hook.
+
+    With `engine="pyinstrument"` wall time of one thread, through a profile hook, with exact awaits.
+    """
 
     title: ClassVar[str] = "Wall and CPU time (sampling)"
     stops_anywhere: ClassVar[bool] = True
 
     engine: str = field(
-        default="sampler",
-        validator=_known_engine,
-        metadata={"help": "how to record; `sampler` is all there is yet"},
+        default=SAMPLER,
+        validator=_one_of(SAMPLER, PYINSTRUMENT),
+        metadata={"help": "`sampler`, or `pyinstrument`: one thread by a profile hook, awaits told apart"},
+    )
+    async_mode: str = field(
+        default="enabled",
+        validator=_one_of(*ASYNC_MODES),
+        metadata={
+            "help": "engine pyinstrument only: `enabled` credits a wait to the coroutine that awaits, "
+            "`disabled` to what runs meanwhile, `strict` leaves out all that is not of its async context"
+        },
     )
     interval_seconds: float = field(
         default=0.01,
         validator=_between(0.001, 10.0),
-        metadata={"help": "mean time between two looks at all threads; each is random within a half of it"},
+        metadata={
+            "help": "mean time between two looks at all threads, each random within a half of it; "
+            "with pyinstrument the least time between two samples"
+        },
     )
     max_depth: int = field(
         default=512,
@@ -59,27 +78,36 @@ class CpuProfiler(Profiler):
         validator=_between(100, 10_000_000),
         metadata={"help": "keep so many nodes of each call tree; then callees count with their caller"},
     )
-    _recorder: Recorder | None = field(default=None, init=False, repr=False, eq=False)
+    _recorder: Recorder | HookRecorder | None = field(default=None, init=False, repr=False, eq=False)
+
+    def claims(self) -> frozenset[str]:
+        """Return the profile hook for pyinstrument, and nothing for the sampler."""
+        return frozenset({"sys.setprofile"} if self.engine == PYINSTRUMENT else ())
 
     def check(self, target: Target) -> None:
-        """Raise UnavailableError on other Pythons than CPython with a GIL."""
+        """Raise UnavailableError on other Pythons than CPython with a GIL, or without pyinstrument."""
         if sys.implementation.name != "cpython":
             raise UnavailableError(f"The cpu profiler needs CPython, not {sys.implementation.name}.")
         if "t" in getattr(sys, "abiflags", "") or not getattr(sys, "_is_gil_enabled", lambda: True)():
             raise UnavailableError(
                 "The cpu profiler has not been tested on a free-threaded Python.", "Use a build with a GIL."
             )
+        if self.engine == PYINSTRUMENT:
+            from profilerkit_cpu.hook import INSTALL, has_pyinstrument
+
+            if not has_pyinstrument():
+                raise UnavailableError(
+                    "The engine pyinstrument of the cpu profiler needs pyinstrument, which is not installed.",
+                    INSTALL,
+                )
 
     def start(self, folder: Path, target: Target) -> None:
-        """Begin: on the main thread with both estimators, on another with the sampling thread alone."""
-        from profilerkit_cpu.recorder import Recorder
+        """Begin: on the main thread with both estimators, on another with the sampling thread alone.
 
-        recorder = Recorder(
-            folder,
-            interval_seconds=self.interval_seconds,
-            max_depth=self.max_depth,
-            max_nodes=self.max_nodes,
-        )
+        With pyinstrument the thread that calls it is recorded. Raises UnavailableError if it has a
+        profile hook already.
+        """
+        recorder = self._hook_recorder(folder) if self.engine == PYINSTRUMENT else self._sampler(folder)
         recorder.start()
         self._recorder = recorder
 
@@ -94,6 +122,27 @@ class CpuProfiler(Profiler):
         recorder, self._recorder = self._recorder, None
         if recorder is not None:
             recorder.abandon()
+
+    def _sampler(self, folder: Path) -> Recorder:
+        from profilerkit_cpu.recorder import Recorder
+
+        return Recorder(
+            folder,
+            interval_seconds=self.interval_seconds,
+            max_depth=self.max_depth,
+            max_nodes=self.max_nodes,
+        )
+
+    def _hook_recorder(self, folder: Path) -> HookRecorder:
+        from profilerkit_cpu.hook_recorder import HookRecorder
+
+        return HookRecorder(
+            folder,
+            interval_seconds=self.interval_seconds,
+            max_depth=self.max_depth,
+            max_nodes=self.max_nodes,
+            async_mode=self.async_mode,
+        )
 
     @classmethod
     def read(cls, capture: CaptureFiles) -> Reading:

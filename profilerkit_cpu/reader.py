@@ -17,7 +17,7 @@ from attrs import frozen
 from profilerkit.errors import CaptureError
 from profilerkit.interfaces import CaptureFiles
 from profilerkit.reading import Metric, Reading, StackBuilder, Timeline, is_launcher
-from profilerkit_cpu.capture import FILENAME, FORMAT
+from profilerkit_cpu.capture import FILENAME, HOOK_FORMAT
 
 CPU, WALL = Metric("cpu", "seconds"), Metric("wall", "seconds")
 OURS = "(profilerkit itself)"
@@ -41,7 +41,7 @@ def read_capture(capture: CaptureFiles) -> Reading:
     """Return what a capture holds; raise CaptureError when it cannot be read, whatever is wrong."""
     data = _load(capture.folder / FILENAME)
     try:
-        return _reading(data, capture)
+        return _hook_reading(data, capture) if data["format"] == HOOK_FORMAT else _reading(data, capture)
     except CaptureError:
         raise
     except (ValueError, TypeError, LookupError, AttributeError, OverflowError, ArithmeticError) as error:
@@ -65,9 +65,9 @@ def _load(path: Path) -> Mapping[str, Any]:
         raise CaptureError(f"{FILENAME} is damaged, or not a CPU capture ({error}).") from error
     if not isinstance(data, dict) or not isinstance(data.get("format"), int):
         raise CaptureError(f"{FILENAME} is not a CPU capture.")
-    if data["format"] > FORMAT:
+    if data["format"] > HOOK_FORMAT:
         raise CaptureError(
-            f"{FILENAME} has format {data['format']}; this version reads up to {FORMAT}.",
+            f"{FILENAME} has format {data['format']}; this version reads up to {HOOK_FORMAT}.",
             "Install a newer profilerkit.",
         )
     return data
@@ -98,6 +98,28 @@ def _reading(data: Mapping[str, Any], capture: CaptureFiles) -> Reading:
         timelines=_timelines(times, _decode(data["timeline"]["cpu_seconds"], "d")),
         stacks=builder.build(),
         notes=tuple(str(each) for each in data["notes"]) + _lost_note(data, threads),
+    )
+
+
+def _hook_reading(data: Mapping[str, Any], capture: CaptureFiles) -> Reading:
+    """Return what the pyinstrument engine recorded: wall time of one thread."""
+    builder = StackBuilder((WALL,), roots=capture.roots)
+    _add(builder, _tree(data["calls"], cpu=False, wall=True), {})
+    pending = data["pending"]
+    stack = [(str(function), str(file), int(line)) for function, file, line in pending["stack"]]
+    if stack:
+        builder.add(stack, (_number(pending["seconds"]),))
+    times = _decode(data["timeline"]["times"], "d")
+    return Reading(
+        summary={
+            "cpu_seconds": _number(data["process_cpu_seconds"]),
+            "wall_seconds": _number(data["wall_seconds"]),
+            "samples": _number(data["sample_count"]),
+            "longest_gap_seconds": _number(data["longest_gap_seconds"]),
+        },
+        timelines=_timelines(times, _decode(data["timeline"]["cpu_seconds"], "d")),
+        stacks=builder.build(),
+        notes=tuple(str(each) for each in data["notes"]),
     )
 
 
@@ -185,16 +207,17 @@ def _lost_note(data: Mapping[str, Any], threads: Mapping[int, Mapping[str, Any]]
     )
 
 
-def _tree(data: Mapping[str, Any], *, wall: bool) -> Tree:
+def _tree(data: Mapping[str, Any], *, cpu: bool = True, wall: bool) -> Tree:
     frames = [(str(function), str(file), int(line)) for function, file, line in data["frames"]]
     parents, frame_ids = _decode(data["parents"], "I"), _decode(data["frame_ids"], "I")
-    cpu = _decode(data["cpu"], "d")
-    walls = _decode(data["wall"], "d") if wall else array("d", bytes(8 * len(cpu)))
-    if not len(parents) == len(frame_ids) == len(cpu) == len(walls) or len(parents) < 1:
+    none = array("d", bytes(8 * len(parents)))
+    cpus = _decode(data["cpu"], "d") if cpu else none
+    walls = _decode(data["wall"], "d") if wall else none[:]
+    if not len(parents) == len(frame_ids) == len(cpus) == len(walls) or len(parents) < 1:
         raise ValueError("the columns of its call tree differ in length")
-    if any(not math.isfinite(each) or each < 0 for column in (cpu, walls) for each in column):
+    if any(not math.isfinite(each) or each < 0 for column in (cpus, walls) for each in column):
         raise ValueError("it holds times that are not possible")
-    return Tree(frames, parents, frame_ids, cpu, walls)
+    return Tree(frames, parents, frame_ids, cpus, walls)
 
 
 def _decode(text: str, typecode: str) -> array[Any]:

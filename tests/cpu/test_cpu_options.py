@@ -16,7 +16,7 @@ from profilerkit_cpu.profiler import CpuProfiler
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"engine": "magic"}, "There is no engine 'magic' .there is: sampler."),
+        ({"engine": "magic"}, "There is no engine 'magic' .there are: sampler, pyinstrument."),
         ({"interval_seconds": 0.0}, "interval_seconds is between 0.001 and 10.0, not 0.0"),
         ({"max_depth": 1}, "max_depth is between 8 and 100000, not 1"),
         ({"max_nodes": 0}, "max_nodes is between 100 and 10000000, not 0"),

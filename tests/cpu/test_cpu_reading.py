@@ -194,8 +194,8 @@ def test_nested_without_end(tmp_path: Path) -> None:
 
 def test_newer_format(tmp_path: Path) -> None:
     """A capture of a later version is refused, with what to do."""
-    with pytest.raises(CaptureError, match=r"format 2.*Install a newer profilerkit"):
-        read(tmp_path, {**capture(), "format": 2})
+    with pytest.raises(CaptureError, match=r"format 3.*Install a newer profilerkit"):
+        read(tmp_path, {**capture(), "format": 3})
 
 
 def test_no_file(tmp_path: Path) -> None:
