@@ -27,13 +27,12 @@ from profilerkit.journal import Journal, brief
 from profilerkit.keys import capture_key, escape, escape_path, recording_key
 from profilerkit.model import Capture, Event, EventKind, Evidence, Outcome, Recording, Status
 from profilerkit.rawfiles import compress, compressor, decompress, inside
-from profilerkit.reading import Reading, reading_from_json, reading_to_json
+from profilerkit.reading import MOST_BYTES, Reading, reading_from_bytes, reading_to_json
 
 MIB = 1 << 20
 SMALL_BYTES = 4 * MIB
 """Raw files up to this size are compressed in memory."""
 RECORDING_BYTES = 64 * MIB
-READING_BYTES = 512 * MIB
 SILENT_INTERVALS = 3
 """A running recording that missed so many checkpoints is taken for interrupted."""
 LONGEST_INTERVAL_SECONDS = 86_400.0
@@ -186,10 +185,10 @@ class Archive:
         with self.store.open(_reading_key(recording_key, profiler, name)) as stream:
             try:
                 with gzip.GzipFile(fileobj=stream) as text:
-                    data = json.loads(_read_all(text, READING_BYTES))
-            except (OSError, EOFError, zlib.error, ValueError, RecursionError) as error:
+                    data = text.read(MOST_BYTES + 1)
+            except (OSError, EOFError, zlib.error) as error:
                 raise FormatError(f"The reading of {profiler} is damaged ({error}).") from error
-        return reading_from_json(data)
+        return reading_from_bytes(data)
 
     def put_report(self, recording_key: str, profiler: str, name: str, file: str, data: Path | bytes) -> None:
         """Store a report made with what `report_name` says."""
@@ -251,7 +250,7 @@ def _report_key(recording_key: str, profiler: str, name: str, file: str) -> str:
     return capture_key(recording_key, profiler, "reports", escape(name, 120), escape(file, 100))
 
 
-def _read_all(stream: BinaryIO | gzip.GzipFile, limit_bytes: int) -> bytes:
+def _read_all(stream: BinaryIO, limit_bytes: int) -> bytes:
     data = stream.read(limit_bytes + 1)
     if len(data) > limit_bytes:
         raise FormatError(f"It is damaged (more than {limit_bytes} bytes).")

@@ -48,7 +48,7 @@ DIRECTORY_BYTES = 8 * MIB
 END_BYTES = 22
 """Of the record that ends a zip without a comment; the two of large ones before it have 20 and 56."""
 
-_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
 @frozen

@@ -16,6 +16,9 @@ from profilerkit.model import FORMAT, Event, EventKind, Outcome, Placement, Reco
 
 T = TypeVar("T", Recording, Event)
 
+MOST_PARTS = 2_000_000
+"""Objects and arrays in one document: the JSON of an empty one is 25 times smaller than itself."""
+
 
 def recording_to_json(recording: Recording) -> bytes:
     """Return the content of a `recording.json`."""
@@ -47,7 +50,7 @@ def event_from_json(data: bytes) -> Event:
         or not folder.startswith("recordings/")
         or name != escape(event.recording.id, 64)
     ):
-        raise FormatError(f"It is damaged (its key is {event.key!r}).")
+        raise FormatError(f"It is damaged (its key is {event.key[:200]!r}).")
     return event
 
 
@@ -67,7 +70,9 @@ def to_json(plain: Any) -> bytes:
 
 def _from_json(data: bytes, kind: type[T]) -> T:
     try:
-        plain = json.loads(data, parse_constant=lambda _: None)
+        if data.count(b"[") + data.count(b"{") > MOST_PARTS:
+            raise FormatError("It is damaged (it has too many parts).")
+        plain = json.loads(data, parse_constant=lambda _: None, parse_float=_finite)
         stored = int(plain["format"])
         if stored > FORMAT:
             raise FormatError(
@@ -78,6 +83,12 @@ def _from_json(data: bytes, kind: type[T]) -> T:
         raise
     except Exception as error:  # whatever a converter makes of hostile data
         raise FormatError(f"It is damaged ({type(error).__name__}: {str(error)[:200]}).") from error
+
+
+def _finite(text: str) -> float | None:
+    """Return a number, null for one that no float is large enough for."""
+    number = float(text)
+    return number if math.isfinite(number) else None
 
 
 def _plain(value: Any) -> Any:

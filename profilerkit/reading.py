@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -11,6 +12,11 @@ from attrs import Factory, define, field, frozen
 from profilerkit.errors import FormatError
 
 FORMAT = 1
+
+MOST_BYTES = 64 << 20
+"""A reading that is longer as JSON is not taken over: in memory it would take ten times as much."""
+MOST_LISTS = 4_000_000
+"""Nor one with more lists in it: the JSON of an empty one is 25 times smaller than itself."""
 
 OWN = "own"
 """Root labels say whose code it is: `own`, or `own-2`, … for the user's; others belong to somebody else."""
@@ -259,7 +265,7 @@ def reading_from_json(data: Mapping[str, Any]) -> Reading:
     try:
         if int(data["format"]) > FORMAT:
             raise FormatError(
-                f"This reading has format {data['format']}; this version reads up to {FORMAT}.",
+                f"This reading has format {str(data['format'])[:20]}; this version reads up to {FORMAT}.",
                 "Install a newer profilerkit.",
             )
         frames = tuple(Frame(str(f), str(p), int(line), str(root)) for f, p, line, root in data["frames"])
@@ -285,7 +291,20 @@ def reading_from_json(data: Mapping[str, Any]) -> Reading:
     except FormatError:
         raise
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
-        raise FormatError(f"This reading is damaged ({error!r}).") from error
+        raise FormatError(f"This reading is damaged ({repr(error)[:200]}).") from error
+
+
+def reading_from_bytes(data: bytes) -> Reading:
+    """Return the reading in the JSON of one, which may be hostile.
+
+    Raises FormatError when it is damaged, too large, or of a newer format.
+    """
+    if len(data) > MOST_BYTES or data.count(b"[") > MOST_LISTS:
+        raise FormatError(f"This reading is damaged, or too large ({len(data) >> 20} MiB).")
+    try:
+        return reading_from_json(json.loads(data.decode("utf-8", "surrogatepass")))
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"This reading is damaged ({str(error)[:200]}).") from error
 
 
 def _finite(value: Any) -> float:

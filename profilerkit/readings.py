@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 from profilerkit import plugins
-from profilerkit.errors import CaptureError, UsageError
+from profilerkit.errors import CaptureError, LimitError, UsageError
 from profilerkit.limits import Limits, run_job
 from profilerkit.model import Capture, Recording, Status
-from profilerkit.reading import Reading, reading_from_json
+from profilerkit.reading import MOST_BYTES, Reading, reading_from_bytes
 
 
 def make_reading(
@@ -37,9 +37,13 @@ def make_reading(
         limits,
     )
     try:
-        return reading_from_json(json.loads(target.read_bytes().decode("utf-8", "surrogatepass")))
-    except (OSError, ValueError) as error:
-        raise CaptureError(f"The reading of {capture.profiler} could not be taken over ({error}).") from error
+        if target.stat().st_size > MOST_BYTES:
+            raise LimitError(f"The reading of {capture.profiler} is larger than {MOST_BYTES >> 20} MiB.")
+        return reading_from_bytes(target.read_bytes())
+    except OSError as error:
+        raise CaptureError(
+            f"The reading of {capture.profiler} could not be taken over ({error.strerror})."
+        ) from error
     finally:
         target.unlink(missing_ok=True)
 

@@ -1,0 +1,1 @@
+"""Throw damaged, foreign and hostile data at whatever reads it."""
