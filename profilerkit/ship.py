@@ -103,13 +103,13 @@ class Ship:
     ) -> Capture:
         """Upload the files of a capture, or at a checkpoint only if the budget allows them again.
 
-        All checkpoints of a capture together may upload what it holds compressed, once more, and a
-        little: then the final upload included it is stored at most about twice.
+        What all checkpoints of a capture have uploaded together stays under twice of what it holds
+        compressed, or under a little more than the allowance, for those that are small.
         """
         path = spool.capture_folder(folder, capture.profiler)
         size = capture.size_bytes
         expected = past.get("stored", 0) * size // max(1, past.get("raw", 1))
-        if not final and past.get("uploaded", 0) > expected + CHECKPOINT_ALLOWANCE_BYTES:
+        if not final and past.get("uploaded", 0) > max(expected, CHECKPOINT_ALLOWANCE_BYTES):
             return attrs.evolve(capture, files=self._files_of(past))
         files = []
         for each in capture.files:
