@@ -114,6 +114,8 @@ def make_plan(
             "max_capture_bytes": settings.max_capture_bytes,
             "max_spool_bytes": settings.max_spool_bytes,
             "min_free_disk": settings.min_free_disk,
+            "retention_days": settings.retention_days,
+            "retention_days_resources": settings.retention_days_resources,
         },
         "environment": _environment(argv, known),
         "roots": {**find_roots(own_folders), **_profiler_roots(choices)},

@@ -45,6 +45,13 @@ def _seconds(value: str | float) -> float:
     return seconds
 
 
+def _days(value: str | float) -> float:
+    days = float(value)
+    if not 0 <= days < float("inf"):
+        raise ValueError("a number of days is not negative, and 0 is for ever")
+    return days
+
+
 @frozen
 class Settings:
     """What a person can set once for all recordings."""
@@ -86,6 +93,16 @@ class Settings:
         default=1 << 30,
         converter=parse_size,
         metadata={"help": "Profilers stop when the spool's disk has less free."},
+    )
+    retention_days: float = field(
+        default=30.0,
+        converter=_days,
+        metadata={"help": "Days that recordings stay in the store; 0 keeps them for ever."},
+    )
+    retention_days_resources: float = field(
+        default=180.0,
+        converter=_days,
+        metadata={"help": "The same for recordings of resources alone, which are small."},
     )
 
     @property

@@ -22,7 +22,7 @@ from typing import Any
 
 import attrs
 
-from profilerkit import process, spool
+from profilerkit import process, shipping, spool
 from profilerkit.archive import Archive
 from profilerkit.assemble import assemble
 from profilerkit.errors import CaptureError, FormatError, ProfilerKitError, StoreError
@@ -224,6 +224,8 @@ def main() -> int:
             return 1
         # What became due between the last look and the release is nobody's else.
         lock = spool.lock(spool.ship_lock(root, store["fingerprint"])) if ship.due() else None
+    if question.get("retention"):
+        shipping.start_maintenance(question)
     return 0
 
 

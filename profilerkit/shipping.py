@@ -20,6 +20,9 @@ from profilerkit import spool
 
 RETRY_SECONDS = 0.2
 LONGEST_BACKOFF_SECONDS = 60.0
+LOOK_SECONDS = 3600.0
+RETENTION = ("retention_days", "retention_days_resources")
+"""Settings by which ship has the store pruned when it is done; without them it does not."""
 
 
 class Shipper:
@@ -30,6 +33,8 @@ class Shipper:
         self._store = hello["store"]
         self._python: str = hello["python"]
         self._sys_path = hello["sys_path"]
+        settings = hello.get("settings", {})
+        self._retention = {name: settings[name] for name in RETENTION if name in settings}
         self._sequence = 0
         self._final = False
         self._ship: subprocess.Popen[bytes] | None = None
@@ -81,22 +86,54 @@ class Shipper:
         descriptor = spool.lock(spool.ship_lock(root, self._store["fingerprint"]))
         if descriptor is not None:
             try:
-                self._ship = start_ship(self._python, root, self._store, self._sys_path, descriptor)
+                self._ship = start_ship(
+                    self._python, root, self._store, self._sys_path, descriptor, self._retention
+                )
             finally:
                 os.close(descriptor)
 
 
 def start_ship(
-    python: str, root: Path, store: Mapping[str, Any], sys_path: list[str], lock: int
+    python: str,
+    root: Path,
+    store: Mapping[str, Any],
+    sys_path: list[str],
+    lock: int,
+    retention: Mapping[str, float],
 ) -> subprocess.Popen[bytes]:
     """Start ship on a spool folder and hand it the lock. The store's secrets go through its stdin."""
     command = [python, str(Path(__file__).with_name("ship.py")), str(lock)]
     ship = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=(lock,), cwd="/", env=environment())
     assert ship.stdin is not None
     with contextlib.suppress(OSError):  # it died at once: its exit status tells
-        ship.stdin.write(json.dumps({"root": str(root), "store": store, "sys_path": sys_path}).encode())
+        question = {"root": str(root), "store": store, "sys_path": sys_path, "retention": retention}
+        ship.stdin.write(json.dumps(question).encode())
         ship.stdin.close()
     return ship
+
+
+def start_maintenance(question: Mapping[str, Any]) -> None:
+    """Have the store pruned and compacted if that is due; at most once an hour somebody here looks.
+
+    Nobody waits for it. Its log, which is also the note of when it was, lies beside the spools.
+    """
+    log = Path(question["root"]) / f".ship-{question['store']['fingerprint']}.log"
+    with contextlib.suppress(OSError):
+        if abs(time.time() - log.stat().st_mtime) < LOOK_SECONDS:
+            return
+    with contextlib.suppress(OSError), open(log, "wb") as words:
+        os.utime(log)
+        helper = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("maintenance.py"))],
+            stdin=subprocess.PIPE,
+            stdout=words,
+            stderr=words,
+            cwd="/",
+            start_new_session=True,
+        )
+        assert helper.stdin is not None
+        helper.stdin.write(json.dumps(question).encode())
+        helper.stdin.close()
 
 
 def environment() -> dict[str, str]:
@@ -113,8 +150,12 @@ def environment() -> dict[str, str]:
 
 
 def ship_and_wait(plan: Mapping[str, Any], timeout: float) -> None:
-    """Ship an ended recording from its own process, where there is no watcher."""
-    hello = {**plan, "spool": str(Path(plan["spool"]) / plan["id"]), "python": sys.executable}
+    """Ship an ended recording from its own process, where there is no watcher.
+
+    The store is not pruned from here: what would do that outlives ship, and becomes the program's child.
+    """
+    spool_folder = str(Path(plan["spool"]) / plan["id"])
+    hello = {**plan, "spool": spool_folder, "python": sys.executable, "settings": {}}
     shipper = Shipper(hello)
     shipper.request(final=True)
     shipper.finish(timeout)
