@@ -16,7 +16,10 @@ import rich_click
 from profilerkit._version import __version__
 from profilerkit.errors import ProfilerKitError, UsageError
 
-COMMANDS = ("run", "list", "show", "report", "diff", "plugins", "recover", "export", "import", "completion")
+COMMANDS = (
+    *("run", "list", "show", "report", "diff", "plugins", "recover", "prune", "compact", "export", "import"),
+    "completion",
+)
 SHARED = ("quiet", "verbose")
 
 

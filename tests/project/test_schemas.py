@@ -63,7 +63,8 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 def test_the_schemas_are_schemas() -> None:
     """Each is a schema of the draft that it names."""
-    assert sorted(schemas()) == ["diff.json", "list.json", "plugins.json", "recover.json", "show.json"]
+    names = ["compact", "diff", "list", "plugins", "prune", "recover", "show"]
+    assert sorted(schemas()) == [f"{name}.json" for name in names]
     for schema in schemas().values():
         jsonschema.Draft202012Validator.check_schema(schema)
 
