@@ -173,7 +173,7 @@ def _changes(out: Console, rows: Sequence[DiffRow], found: MetricDiff) -> Table:
     lines = [(row.a, row.b, text(row.function), text(row.file, "cyan" if row.own else "dim")) for row in rows]
     if rows:
         rest = (found.a - math.fsum(row.a for row in rows), found.b - math.fsum(row.b for row in rows))
-        lines.append((*rest, text("everything else", "dim"), text("")))
+        lines.append((*rest, text("the rest", "dim"), text("")))
     lines.append((found.a, found.b, text("all of it", "bold"), text("")))
     unit = found.metric.unit
     cells = [
@@ -207,7 +207,7 @@ def _fitting(rows: Sequence[tuple[Text, ...]], width: int) -> Table:
         widths[4] = room - widths[5]
     table = plain_table(*(HEADINGS[number] for number in shown))
     for column, number in zip(table.columns, shown, strict=True):
-        column.min_width = max(1, widths[number])
+        column.width = max(1, widths[number])
     for row in rows:
         cells = [row[number] for number in shown]
         cells[-1] = _end_of(cells[-1], max(1, widths[5]))

@@ -99,7 +99,8 @@ def find(library: Library, reference: str) -> Entry:
     entries = library.entries()
     if int(before[1]) >= len(entries):
         raise NotFoundError(
-            f"There is no {reference}: there are {len(entries)} recordings.", "See them: profilerkit list"
+            f"There is no {reference} here (recordings in all: {len(entries)}).",
+            "See them: profilerkit list",
         )
     return entries[int(before[1])]
 

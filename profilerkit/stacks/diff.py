@@ -77,6 +77,7 @@ def diff(a: Reading, b: Reading, *, limit: int | None = None) -> tuple[MetricDif
             (all_a, functions_a, own_a), (all_b, functions_b, own_b) = sides
             rows = _rows(functions_a, functions_b, metric.unit)[:limit]
             own_rows = _rows(own_a, own_b, metric.unit)[:limit]
+            _finite(all_b - all_a)
             found.append(MetricDiff(metric, all_a, all_b, rows, own_rows))
     return tuple(found)
 
@@ -155,20 +156,22 @@ def _sums(
     if tree is None:
         pairs = [(standing_for(each.frame), each.self_value) for each in reading.functions]
         own = [(frame, value) for frame, value in pairs if frame.is_own]
-        return _total([value for _, value in pairs]), _by_function(pairs), _by_function(own)
+        return _total(value for _, value in pairs), _by_function(pairs), _by_function(own)
     column = self_column(tree, metric_index)
     frames = [standing_for(frame) for frame in tree.frames]
-    nearest: list[Frame | None] = [None]
-    pairs, own = [], []
+    is_own = [frame.is_own for frame in frames]
+    values, own_values = [0.0] * len(frames), [0.0] * len(frames)
+    nearest = [-1]  # by node: the innermost frame of own code on its stack
     for node in range(1, len(column)):
-        frame = frames[tree.frame_ids[node]]
-        nearest.append(frame if frame.is_own else nearest[tree.parents[node]])
-        responsible = nearest[node]
-        if column[node]:
-            pairs.append((frame, column[node]))
-            if responsible is not None:
-                own.append((responsible, column[node]))
-    return _total(column), _by_function(pairs), _by_function(own)
+        frame = tree.frame_ids[node]
+        responsible = frame if is_own[frame] else nearest[tree.parents[node]]
+        nearest.append(responsible)
+        values[frame] += column[node]
+        if responsible >= 0:
+            own_values[responsible] += column[node]
+    sums = (zip(frames, column, strict=True) for column in (values, own_values))
+    by_function, by_own = map(_by_function, sums)
+    return _total(column), by_function, by_own
 
 
 def _total(values: Iterable[float]) -> float:
@@ -200,8 +203,8 @@ def _rows(a: Values, b: Values, unit: str) -> tuple[DiffRow, ...]:
     for frame in {**a, **b}:
         one, other = a.get(frame, 0.0), b.get(frame, 0.0)
         if not math.isclose(one, other, rel_tol=SAME):
-            changed.append(
-                (frame, DiffRow(frame.function, shown_file(frame), one, other, unit, frame.is_own))
-            )
+            row = DiffRow(frame.function, shown_file(frame), one, other, unit, frame.is_own)
+            _finite(row.change)
+            changed.append((frame, row))
     changed.sort(key=lambda each: (-abs(each[1].change), each[1].file, each[0].function, each[0].root))
     return tuple(row for _, row in changed)

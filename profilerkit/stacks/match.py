@@ -71,16 +71,18 @@ def _moved(a: Mapping[File, set[str]], b: Mapping[File, set[str]]) -> dict[File,
 
     The longest common end of the paths decides, if it is that of one file of each side only.
     """
-    left_a, left_b = ({file for file in side if _may_move(file)} for side in (a, b))
+    ends = {file: _end(file) for side in (a, b) for file in side if _may_move(file)}
+    left_a, left_b = (ends.keys() & side.keys() for side in (a, b))
     moved: dict[File, File] = {}
     for depth in range(DEEPEST, 0, -1):
-        ends_a, ends_b = _by_end(left_a, depth), _by_end(left_b, depth)
-        for end in ends_a.keys() & ends_b.keys():
-            if len(ends_a[end]) > 1 or len(ends_b[end]) > 1:
+        files_a, files_b = (_by_end(left, ends, depth) for left in (left_a, left_b))
+        for end in files_a.keys() & files_b.keys():
+            if len(files_a[end]) > 1 or len(files_b[end]) > 1:
                 continue
-            (one,), (other,) = ends_a[end], ends_b[end]
-            if _the_same(one, other, depth, a[one] & b[other]):
-                moved[one] = moved[other] = min(one, other, key=lambda file: (len(file[1]), file))
+            (one,), (other,) = files_a[end], files_b[end]
+            alone = min(len(ends[one]), len(ends[other])) == 1
+            if _the_same(one, other, a[one] & b[other], only_name=depth == 1, alone=alone):
+                moved[one] = moved[other] = min(one, other, key=_plainness)
                 left_a.discard(one)
                 left_b.discard(other)
     return moved
@@ -88,31 +90,38 @@ def _moved(a: Mapping[File, set[str]], b: Mapping[File, set[str]]) -> dict[File,
 
 def _may_move(file: File) -> bool:
     root, path = file
-    return root == OWN or (root == UNKNOWN_ROOT and path.startswith("/"))
+    return root == OWN or (root == UNKNOWN_ROOT and not path.startswith("<"))
 
 
-def _by_end(files: Iterable[File], depth: int) -> dict[tuple[str, ...], list[File]]:
-    """Return the files by the last parts of their paths, those that have so many."""
+def _plainness(file: File) -> tuple[bool, int, File]:
+    """Return what sorts first the file that is shown: the one under a root of own code, else the shorter."""
+    return file[0] != OWN, len(file[1]), file
+
+
+def _end(file: File) -> tuple[str, ...]:
+    """Return the last parts of a path."""
+    parts = file[1].rsplit("/", DEEPEST)
+    return tuple(part for part in parts[-DEEPEST:] if part)
+
+
+def _by_end(
+    files: Iterable[File], ends: Mapping[File, tuple[str, ...]], depth: int
+) -> dict[tuple[str, ...], list[File]]:
+    """Return the files by so many last parts of their paths, those that have so many."""
     found: defaultdict[tuple[str, ...], list[File]] = defaultdict(list)
     for file in files:
-        parts = _parts(file)
-        if len(parts) >= depth:
-            found[tuple(parts[-depth:])].append(file)
+        if len(ends[file]) >= depth:
+            found[ends[file][-depth:]].append(file)
     return found
 
 
-def _parts(file: File) -> list[str]:
-    return [part for part in file[1].split("/") if part]
-
-
-def _the_same(one: File, other: File, depth: int, common: set[str]) -> bool:
-    """Tell whether two files with the same end, of so many parts, are one that lies elsewhere.
+def _the_same(one: File, other: File, common: set[str], *, only_name: bool, alone: bool) -> bool:
+    """Tell whether two files whose paths have the same end are one that lies elsewhere.
 
     They have a function in common. When it is only the file's name that is the same, that function is
     not called `<module>` or the like, and both lie under no known root, or one right below its own.
     """
-    if depth > 1:
+    if not only_name:
         return bool(common)
     elsewhere = one[0] == other[0] == UNKNOWN_ROOT
-    whole = min(len(_parts(one)), len(_parts(other))) == 1
-    return (elsewhere or whole) and any(not name.startswith("<") for name in common)
+    return (elsewhere or alone) and any(not name.startswith("<") for name in common)

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
+import os
+import pty
+import re
+import struct
+import subprocess
 import sys
+import termios
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
 
 from tests.lab import Lab, first_line, kill, opened
 
@@ -203,7 +212,7 @@ def test_errors(changed: Lab) -> None:
         (("latest~1", "latest", "-p", "mem"), 2, "Recorded were: resources, cpu, memray"),
         (("latest~1", "latest", "-p", "resources"), 2, "neither stacks nor functions"),
         (("latest~1", "latest", "--limit", "0"), 2, "--limit"),
-        (("latest~2", "latest"), 1, "there are 2 recordings"),
+        (("latest~2", "latest"), 1, "recordings in all: 2"),
         (("latest", "ffffffff"), 1, "no recording 'ffffffff'"),
         (("latest", "0"), 2, "more of the id"),
         (("latest",), 2, "'B'"),
@@ -288,3 +297,50 @@ def test_hostile_names(lab: Lab) -> None:
     told = lab.command("diff", "latest~1", "latest", "--limit", "100").stdout
     assert [character for character in told if not character.isprintable() and character != "\n"] == []
     assert "\\x1b[2J" in told
+
+
+LONG = """
+import sys
+
+def {name}(count):
+    return bytearray(count * 1_000_000)
+
+def \u8aad\u307f\u8fbc\u3080(count):
+    return bytearray(count * 2_000_000)
+
+kept = {name}(int(sys.argv[1])), \u8aad\u307f\u8fbc\u3080(int(sys.argv[1]))
+"""
+
+
+def told_on_a_terminal(lab: Lab, width: int) -> list[str]:
+    """Return the lines of `diff` on a terminal of this width, without colours."""
+    ours, its = pty.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("4H", 50, width, 0, 0))
+    command = [sys.executable, "-m", "profilerkit", "diff", "latest~1", "latest", "-q"]
+    environment = {**lab.environment, "NO_COLOR": "1", "TERM": "xterm"}
+    with subprocess.Popen(command, env=environment, stdout=its, cwd=lab.folder):
+        os.close(its)
+        found = b""
+        with contextlib.suppress(OSError):  # EIO: nobody writes to it any more
+            while part := os.read(ours, 65536):
+                found += part
+    os.close(ours)
+    return re.sub(r"\x1b\[[0-9;]*m", "", found.decode()).splitlines()
+
+
+def test_a_narrow_terminal_cuts_names_and_no_numbers(lab: Lab) -> None:
+    """Every line fits, numbers are whole, and of a file that does not fit the end is there."""
+    folder = lab.folder / "a-folder-with-a-long-name" / "and-another-one-in-it"
+    folder.mkdir(parents=True)
+    script = folder / "job.py"
+    script.write_text(LONG.format(name="f" * 70))
+    (lab.folder / "job.py").write_text(f"import runpy; runpy.run_path({str(script)!r})")
+    for count in ("10", "20"):
+        assert lab.start("-q", "-p", "memray", "job.py", count).wait(60) == 0
+    lab.wait_shipped()
+    for width in (60, 80, 120):
+        lines = told_on_a_terminal(lab, width)
+        assert [line for line in lines if cell_len(line) > width] == []
+        rows = [line for line in lines if "+9.5 MiB" in line and "9.5 MiB" in line]
+        assert [line for line in rows if "19.1 MiB" in line and line.rstrip().endswith("job.py")], rows
+        assert any("\u8aad\u307f" in line and "+19.1 MiB" in line for line in lines)

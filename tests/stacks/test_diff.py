@@ -129,6 +129,7 @@ def test_only_metrics_of_both_are_compared() -> None:
         ({"own": "/app"}, "/app/lib/load.py", {"own": "/app/jobs"}, "/app/lib/load.py"),
         ({}, "/srv/1f3a/dags/load.py", {}, "/srv/9c20/dags/load.py"),
         ({}, "/old/load.py", {}, "/new/load.py"),
+        ({}, "jobs/etl/load.py", {"own": "/srv"}, "/srv/etl/load.py"),
         ({"own": "/w"}, "/w/v1/lib/load.py", {"own": "/w"}, "/w/v2/lib/load.py"),
         ({"own": "/w"}, "/w/v1/lib/load.py", {"own": "/app"}, "/srv/v2/lib/load.py"),
         (
@@ -172,12 +173,22 @@ def test_deployments_match(
         ([("load", "/old/io.py", 1)], [("load", "/x/io.py", 1), ("load", "/y/io.py", 1)]),
         ([("load", "/old/io.py", 1)], [("save", "/new/io.py", 1)]),
         ([("load", "/old/io.py", 1)], [READ]),
+        ([("load", "<string>", 1)], [("load", "<stdin>", 1)]),
     ],
 )
 def test_other_code_does_not_match(a: list[Call], b: list[Call]) -> None:
     """Files that are merely called alike, or of which nobody knows which it is, stay apart."""
     sides = [reading_of(*(([call], 5.0) for call in side)) for side in (a, b)]
     assert len(only(sides[0], sides[1]).functions) == len(a) + len(b)
+
+
+def test_own_code_stays_own_where_one_side_knows_it() -> None:
+    """A file that only one side has under a root of own code is own code, and shown as there."""
+    a = reading_of(([("load", "etl/load.py", 3)], 5.0), roots={})
+    b = reading_of(([("load", "/srv/lib/etl/load.py", 8)], 7.0), roots={"own": "/srv"})
+    for one, other in ((a, b), (b, a)):
+        (row,) = only(one, other).functions
+        assert (row.file, row.own) == ("lib/etl/load.py", True)
 
 
 def test_what_is_there_on_both_sides_is_not_moved() -> None:
