@@ -13,6 +13,7 @@ from trees import path_to, trees
 from profilerkit.errors import CaptureError
 from profilerkit.reading import Frame, FunctionStat, Metric, Reading, StackBuilder, StackTree
 from profilerkit.stacks.diff import DiffRow, MetricDiff, diff, merged
+from profilerkit.stacks.match import matched
 from profilerkit.testing.readings import HOSTILE_NAMES, chain, hostile_reading, random_tree
 
 ROOTS = {"own": "/app", "site-packages": "/env/lib/python3.11/site-packages", "stdlib": "/usr/lib/python3.11"}
@@ -273,11 +274,18 @@ def test_changes_add_up_to_the_whole_change(a: StackTree, b: StackTree) -> None:
 
 @given(trees(), trees())
 def test_own_changes_add_up_to_what_happened_under_own_code(a: StackTree, b: StackTree) -> None:
-    """All own rows together are the difference of what stacks with own code count."""
+    """All own rows together are the difference of what stacks with own code count.
+
+    What is own code on one side is so on the other.
+    """
+    standing_for = matched(a.frames, b.frames)
 
     def under_own(tree: StackTree, column: list[float]) -> float:
-        nodes = range(1, len(column))
-        return sum(column[node] for node in nodes if any(frame.is_own for frame in path_to(tree, node)))
+        return sum(
+            column[node]
+            for node in range(1, len(column))
+            if any(standing_for(frame).is_own for frame in path_to(tree, node))
+        )
 
     for each in diff(Reading(stacks=a), Reading(stacks=b)):
         whole = [under_own(tree, list(tree.self_values[tree.metrics.index(each.metric)])) for tree in (a, b)]
