@@ -338,7 +338,7 @@ def test_a_store_that_loses_what_it_is_given_loses_no_event() -> None:
 
 events = st.builds(
     an_event,
-    st.integers(0, 30),
+    st.integers(0, 200),
     st.sampled_from(EventKind),
     recording=st.integers(0, 3),
     revision=st.integers(0, 3),
@@ -346,8 +346,13 @@ events = st.builds(
 )
 
 
-@given(st.lists(events, max_size=20), st.lists(st.integers(0, 20), max_size=4), st.randoms())
-@settings(max_examples=200, deadline=None)
+def some_events(least: int, most: int) -> st.SearchStrategy[list[Event]]:
+    """Return lists of events of which each has its own id, as all events have."""
+    return st.lists(events, min_size=least, max_size=most, unique_by=lambda event: event.event_id)
+
+
+@given(some_events(0, 20), st.lists(st.integers(0, 20), max_size=4), st.randoms())
+@settings(max_examples=100, deadline=None)
 def test_the_list_is_that_of_all_events_in_any_order(
     given_events: list[Event], compactions: list[int], random: object
 ) -> None:
@@ -364,11 +369,11 @@ def test_the_list_is_that_of_all_events_in_any_order(
 
 
 @given(
-    st.lists(events, min_size=3, max_size=12),
+    some_events(3, 12),
     st.lists(st.integers(0, 1), max_size=80),
     st.tuples(*[st.none() | st.integers(0, 40)] * 2),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_two_at_once_in_any_interleaving_killed_anywhere(
     given_events: list[Event], order: list[int], kills: tuple[int | None, int | None]
 ) -> None:
@@ -397,7 +402,7 @@ def test_two_at_once_in_any_interleaving_killed_anywhere(
     assert settled(archive).recordings() == expected
 
 
-@given(st.lists(events, min_size=3, max_size=12), st.lists(st.integers(0, 2), max_size=120))
+@given(some_events(3, 12), st.lists(st.integers(0, 2), max_size=120))
 @settings(max_examples=100, deadline=None)
 def test_a_reader_meanwhile_sees_the_same_list(given_events: list[Event], order: list[int]) -> None:
     """Who lists while two compact, in any interleaving, misses nothing."""
