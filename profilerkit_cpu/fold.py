@@ -44,7 +44,7 @@ class CallTree:
         frame_id = self._ids.get(key)
         if frame_id is None:
             frame_id = len(self.frames)
-            if frame_id >= MAX_FRAMES:
+            if frame_id >= MAX_FRAMES or len(self.parents) >= self._max_nodes:  # no node could refer to it
                 self.full = True
                 return parent
             self._ids[key] = frame_id
