@@ -45,14 +45,15 @@ class TreeRenderer(ReportRenderer):
         if reading.stacks is None:
             raise CaptureError("The capture has no stacks.")
         whole = call_tree(reading.stacks, merge_foreign=not self.all_frames)
+        has_cpu = any(each.name == "cpu" for each in reading.stacks.metrics)
         lines = [
             *_head(f"{source.recording.subject}", reading, whole),
-            *self._lines(whole, reading.summary.get("wall_seconds") or whole.wall),
+            *self._lines(whole, reading.summary.get("wall_seconds") or whole.wall, has_cpu=has_cpu),
             *(f"\nNote: {printable(note)}" for note in reading.notes),
         ]
         target.write_text("\n".join(line.rstrip() for line in lines) + "\n", encoding="utf-8")
 
-    def _lines(self, whole: Call, wall_seconds: float) -> Iterator[str]:
+    def _lines(self, whole: Call, wall_seconds: float, *, has_cpu: bool) -> Iterator[str]:
         least = self._least(whole, wall_seconds)
         # Not recursive: a stack may be deeper than Python lets a function call itself.
         waiting = [(each, "", "") for each in reversed(_shown(whole, least))]
@@ -60,8 +61,9 @@ class TreeRenderer(ReportRenderer):
             call, branch, below = waiting.pop()
             place = f"{call.frame.path}:{call.frame.line}" if call.frame.line else call.frame.path
             more = f"  … {call.hidden} more" if call.hidden else ""
+            cpu = f"{call.cpu:9.3f}s" if has_cpu else f"{'-':>10}"
             yield (
-                f"{call.wall:9.3f}s {_percent(call.wall, wall_seconds):>6} {call.cpu:9.3f}s "
+                f"{call.wall:9.3f}s {_percent(call.wall, wall_seconds):>6} {cpu} "
                 f"{OWN if call.frame.is_own else FOREIGN} {branch}{printable(call.frame.function)}"
                 f"  {printable(place)}{more}"
             )

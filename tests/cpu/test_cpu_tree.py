@@ -45,6 +45,14 @@ def test_tree(tmp_path: Path) -> None:
     ]
 
 
+def test_without_cpu_time(tmp_path: Path) -> None:
+    """Where a capture has no CPU time of each call none is shown, rather than nought."""
+    builder = StackBuilder((WALL,), roots={"own": "/app"})
+    builder.add([("main", "/app/main.py", 1)], (2.0,))
+    reading = Reading(summary={"wall_seconds": 2.0}, stacks=builder.build())
+    assert draw(tmp_path, reading) == ["    2.000s 100.0%          - > main  main.py:1"]
+
+
 def test_small_calls_are_left_out(tmp_path: Path) -> None:
     """A call with less than the share of both wall and CPU time is not drawn."""
     reading = reading_of(("own:main", 1.0, 100.0), ("own:rare", 0.0, 0.5), ("own:quick", 0.5, 0.5))
