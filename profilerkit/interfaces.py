@@ -30,6 +30,8 @@ class CaptureFiles:
     roots: Mapping[str, str] = field(factory=dict)
     started_at: datetime | None = None
     interrupted: bool = False
+    elsewhere: bool = False
+    """Whether it was recorded on another machine, in another container, or before the last boot."""
 
     def stack_builder(self, *metrics: Metric) -> StackBuilder:
         """Return a builder of call trees that knows this recording's roots."""
@@ -118,6 +120,10 @@ class Source(Protocol):
     @property
     def capture(self) -> Capture:
         """The capture."""
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether it was recorded on another machine, in another container, or before the last boot."""
 
     @property
     def folder(self) -> Path:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-from profilerkit import plugins
+import attrs
+
+from profilerkit import plugins, process
 from profilerkit.errors import CaptureError, LimitError, UsageError
 from profilerkit.limits import Limits, run_job
 from profilerkit.model import Capture, Recording, Status
@@ -32,6 +33,7 @@ def make_reading(
             "roots": dict(recording.roots),
             "started_at": recording.started_at.isoformat(),
             "interrupted": capture.status is not Status.COMPLETE,
+            "elsewhere": was_elsewhere(recording),
             "target": str(target),
         },
         limits,
@@ -59,11 +61,25 @@ def _reader(capture: Capture) -> str:
         ) from error
 
 
+def was_elsewhere(recording: Recording) -> bool:
+    """Tell whether this is not the place that recorded: the same boot of a machine, the same container."""
+    recorded = recording.process
+    return recorded is None or not process.is_here(attrs.asdict(recorded))
+
+
+def may_keep(recording: Recording, capture: Capture) -> bool:
+    """Tell whether a reading made here is to be kept: it may be a lesser one than its place would give."""
+    return capture.portable or not was_elsewhere(recording)
+
+
 def reading_name(capture: Capture, revision: int) -> str:
-    """Return the name under which a reading is kept: another reader or another capture, another name."""
+    """Return the name under which a reading is kept: another reader or another capture, another name.
+
+    Where another reader could not make it again, it has the same name for every reader.
+    """
     from profilerkit._version import __version__
 
-    return f"{__version__}-{revision}"
+    return f"{__version__ if capture.portable else 'any'}-{revision}"
 
 
 def merged_summary(usage: dict[str, float | None], readings: dict[str, Reading]) -> dict[str, float | None]:

@@ -28,7 +28,7 @@ from profilerkit.limits import Limits, run_job
 from profilerkit.model import Capture, Event, Recording
 from profilerkit.options import parse_options
 from profilerkit.reading import Reading, reading_to_json
-from profilerkit.readings import make_reading, reading_name
+from profilerkit.readings import make_reading, may_keep, reading_name
 
 MOST_RAW_BYTES = 8 << 30
 """A capture that unpacks to more is not fetched: its declared size may be a lie."""
@@ -140,7 +140,8 @@ def get_reading(shelf: Shelf, capture: Capture) -> Reading:
         raw = shelf.fetch_raw(capture, folder)
         reading = make_reading(shelf.recording, capture, raw, work)
     try:
-        shelf.put_reading(capture, reading)
+        if may_keep(shelf.recording, capture):
+            shelf.put_reading(capture, reading)
     except ProfilerKitError as error:  # a store that may only be read
         log.info("A reading could not be kept: %s", error)
     return reading
@@ -212,7 +213,8 @@ def make_report(
     if not shelf.get_report(capture, options_hash, info.filename, target):
         _render(shelf, capture, info, parsed, target, limits)
         try:
-            shelf.put_report(capture, options_hash, info.filename, target)
+            if may_keep(shelf.recording, capture) or shelf.get_reading(capture) is not None:
+                shelf.put_report(capture, options_hash, info.filename, target)
         except ProfilerKitError as error:  # a store that may only be read
             log.info("A report could not be kept: %s", error)
     return info

@@ -10,6 +10,7 @@ from typing import Any
 
 from profilerkit.codec import recording_from_json
 from profilerkit.reading import Reading, reading_from_json
+from profilerkit.readings import was_elsewhere
 
 
 class JobSource:
@@ -21,6 +22,11 @@ class JobSource:
         capture = self.recording.capture(question["profiler"])
         assert capture is not None
         self.capture = capture
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether it was recorded somewhere else."""
+        return was_elsewhere(self.recording)
 
     @property
     def folder(self) -> Path:

@@ -108,6 +108,7 @@ def _read(question: dict[str, Any]) -> dict[str, Any]:
             roots=question["roots"],
             started_at=parse_time(question["started_at"]),
             interrupted=question["interrupted"],
+            elsewhere=question.get("elsewhere", False),
         )
     )
     with pathlib.Path(question["target"]).open("w", encoding="utf-8", errors="surrogatepass") as file:

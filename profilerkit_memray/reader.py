@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from profilerkit.errors import CaptureError, ProfilerKitError
-from profilerkit.interfaces import CaptureFiles
-from profilerkit.reading import Metric, Reading, StackBuilder, StackTree, is_launcher
+from profilerkit.interfaces import CaptureFiles, Source
+from profilerkit.reading import UNKNOWN_ROOT, Metric, Reading, StackBuilder, StackTree, is_launcher
 from profilerkit_memray.profiler import CAPTURE, NOTES
 from profilerkit_memray.samples import samples_of
 
@@ -35,7 +35,15 @@ SILENCE_SECONDS = 2.0
 """memray samples every 10 ms; when it was silent this long before it was stopped, it had given up."""
 
 CHUNK_BYTES = 1 << 20
+METRICS = (Metric("heap_at_peak", "bytes"), Metric("allocations_at_peak", "count"))
 UNKNOWN_STACK = "<unknown stack>"
+NATIVE_ROOT = {"native": "<native>"}
+NATIVE_PREFIX = "<native>/"
+"""What stands before the file names of native frames, for the builder alone to see."""
+NATIVE_ELSEWHERE = (
+    "the stacks are missing: they are native ones, whose names can be resolved on the machine that recorded "
+    "only, and were not resolved there"
+)
 
 
 def read_capture(capture: CaptureFiles) -> Reading:
@@ -44,11 +52,10 @@ def read_capture(capture: CaptureFiles) -> Reading:
         metadata = reader.metadata
         origin = (capture.started_at or metadata.start_time).timestamp()
         samples = samples_of(reader, origin)
-        stacks = fold(
-            reader.get_high_watermark_allocation_records(merge_threads=True),
-            capture.stack_builder(Metric("heap_at_peak", "bytes"), Metric("allocations_at_peak", "count")),
-            native=metadata.has_native_traces,
-        )
+        # Going through the records, memray opens the libraries that a native capture names: elsewhere those
+        # are others, or anything.
+        elsewhere = metadata.has_native_traces and capture.elsewhere
+        stacks = None if elsewhere else _stacks(reader, capture)
     path = capture.folder / CAPTURE
     lasted_seconds = (metadata.end_time - metadata.start_time).total_seconds()
     return Reading(
@@ -63,21 +70,32 @@ def read_capture(capture: CaptureFiles) -> Reading:
         stacks=stacks,
         notes=(
             *_left_notes(capture.folder),
-            *_unknown_share(stacks),
+            *((NATIVE_ELSEWHERE,) if elsewhere else ()),
+            *(() if stacks is None else _unknown_share(stacks)),
             *(() if capture.interrupted else _gave_up(path, lasted_seconds, samples.span_seconds)),
         ),
     )
 
 
+def _stacks(reader: FileReader, capture: CaptureFiles) -> StackTree:
+    return fold(
+        reader.get_high_watermark_allocation_records(merge_threads=True),
+        StackBuilder(METRICS, roots={**capture.roots, **NATIVE_ROOT}),
+        native=reader.metadata.has_native_traces,
+    )
+
+
 @contextmanager
-def opened(folder: Path, versions: Mapping[str, str]) -> Iterator[FileReader]:
+def opened(
+    folder: Path, versions: Mapping[str, str], *, most_samples: int = 2**31 - 1
+) -> Iterator[FileReader]:
     """Open a capture: one pass over it. Whatever goes wrong in the block is raised as CaptureError."""
     size_bytes = require_capture(folder)
     try:
         from memray import FileReader
 
         # Above its limit of samples memray thins them without regard to peaks, through a Python list.
-        limit = min(size_bytes // SMALLEST_SAMPLE_BYTES + 1, 2**31 - 1)
+        limit = min(size_bytes // SMALLEST_SAMPLE_BYTES + 1, most_samples)
         with FileReader(folder / CAPTURE, max_memory_records=limit) as reader:
             yield reader
     except (MemoryError, ProfilerKitError):
@@ -95,19 +113,33 @@ def fold(records: Iterable[AllocationRecord], builder: StackBuilder, *, native: 
         if node is None:
             stack = record.hybrid_stack_trace() if native else record.stack_trace()
             if stack:
-                node = nodes[key] = _node(stack, builder)
+                python = set(record.stack_trace()) if native else None
+                node = nodes[key] = _node(stack, builder, python)
             else:
                 node = builder.child(0, UNKNOWN_STACK, f"<{_allocator(record.allocator)}>")
         builder.add_to(node, (record.size, record.n_allocations))
     return builder.build()
 
 
-def _node(stack: list[tuple[str, str, int]], builder: StackBuilder) -> int:
-    """Return the node of a stack, without the launcher's frames at its root."""
-    node = 0
-    for function, filename, line in reversed(stack):
-        if node or not is_launcher(filename):
-            node = builder.child(node, function, filename, line)
+def _node(
+    stack: list[tuple[str, str, int]], builder: StackBuilder, python: set[tuple[str, str, int]] | None
+) -> int:
+    """Return the node of a stack, without the launcher's frames at its root.
+
+    `python` are those frames of it that are not native; None stands for all. Sources of native frames
+    that are under no known root are labelled `native`, for their paths are of where they were compiled.
+    """
+    node, in_program = 0, False
+    for frame in reversed(stack):
+        function, filename, line = frame
+        if python is not None and frame not in python:
+            if builder.frame(*frame).root == UNKNOWN_ROOT:
+                filename = f"{NATIVE_PREFIX}{filename.lstrip('/')}"
+        elif in_program or not is_launcher(filename):
+            in_program = True
+        else:
+            continue
+        node = builder.child(node, function, filename, line)
     return node
 
 
@@ -136,6 +168,18 @@ def require_capture(folder: Path) -> int:
     if begin != MAGIC:
         raise CaptureError(f"{path.name} is not a memray capture, or its beginning is damaged.")
     return status.st_size
+
+
+def refuse_native_elsewhere(reader: FileReader, source: Source) -> None:
+    """Raise CaptureError before memray would open libraries of another machine.
+
+    Only a reading that was made where it was recorded has the names of native frames.
+    """
+    if reader.metadata.has_native_traces and source.elsewhere:
+        raise CaptureError(
+            "This capture has native stacks, whose names can be resolved on the machine that recorded only.",
+            "Make this report there, or use memray.flamegraph, memray.tree or memray.hot, whose names were.",
+        )
 
 
 def explained(error: Exception, versions: Mapping[str, str]) -> CaptureError:

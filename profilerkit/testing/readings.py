@@ -60,6 +60,7 @@ class SampleSource:
     capture: Capture
     folder: Path
     reading: Reading
+    elsewhere: bool = False
 
 
 def sample_source(reading: Reading, folder: Path, *, profiler: str = "sample") -> SampleSource:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from memray_recording import HOSTILE, PROGRAM, Program
+from memray_recording import HOSTILE, PROGRAM, Program, Recorded
 
 from profilerkit.interfaces import Source
 from profilerkit.reading import Reading
 from profilerkit.testing import ProfilerTests, RendererTests
 from profilerkit.testing.readings import sample_source
+from profilerkit_memray.pages import FlamegraphRenderer, LeaksRenderer, TableRenderer, TemporalRenderer
 from profilerkit_memray.profiler import MemrayProfiler
-from profilerkit_memray.renderers import FlamegraphRenderer, StatsRenderer
+from profilerkit_memray.renderers import StatsRenderer, TreeRenderer
 
 
 class TestMemray(ProfilerTests):
@@ -35,13 +36,45 @@ class OfRawFiles(RendererTests):
             home = folder / str(number)
             home.mkdir()
             recorded = Program(home, program).end()
-            yield sample_source(Reading(), recorded.folder, profiler="memray")
+            yield sample_source(self.reading(recorded), recorded.folder, profiler="memray")
+
+    def reading(self, recorded: Recorded) -> Reading:
+        """Return none, for the report is made of the raw file."""
+        return Reading()
 
 
 class TestFlamegraph(OfRawFiles):
     """memray's flame graph is what every report must be."""
 
     renderer_class = FlamegraphRenderer
+
+
+class TestLeaks(OfRawFiles):
+    """memray's flame graph of leaks is what every report must be."""
+
+    renderer_class = LeaksRenderer
+
+
+class TestTable(OfRawFiles):
+    """memray's table is what every report must be."""
+
+    renderer_class = TableRenderer
+
+
+class TestTemporal(OfRawFiles):
+    """memray's flame graph over time is what every report must be."""
+
+    renderer_class = TemporalRenderer
+
+
+class TestTree(OfRawFiles):
+    """The call tree is what every report must be; it is made of the reading."""
+
+    renderer_class = TreeRenderer
+
+    def reading(self, recorded: Recorded) -> Reading:
+        """Return the capture's reading."""
+        return recorded.reading
 
 
 class TestStats(OfRawFiles):

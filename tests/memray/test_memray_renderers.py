@@ -15,7 +15,8 @@ from profilerkit.interfaces import ReportRenderer
 from profilerkit.model import Capture, Status
 from profilerkit.reading import Reading
 from profilerkit.testing.readings import sample_source
-from profilerkit_memray.renderers import FlamegraphRenderer, StatsRenderer
+from profilerkit_memray.pages import FlamegraphRenderer
+from profilerkit_memray.renderers import StatsRenderer
 
 Record = Callable[..., Recorded]
 
