@@ -74,7 +74,10 @@ def _verdict(found: Sequence[MetricDiff]) -> Iterable[Text]:
         rows = [row for row in (*each.own, *each.functions) if row.change * each.change > 0]
         if not rows or abs(each.change) < WORTH_A_ROW * max(abs(each.a), abs(each.b)):
             continue
-        row, unit, grew = rows[0], each.metric.unit, each.change > 0
+        # The own function that most of it is under, if there is one; else what changed most.
+        chief = next((row for row in rows if 2 * abs(row.change) > abs(each.change)), None)
+        row = chief or max(rows, key=lambda row: abs(row.change))
+        unit, grew = each.metric.unit, each.change > 0
         words = _words(each.metric)
         line = text(f"{words[:1].upper()}{words[1:]} {'grew' if grew else 'shrank'} by ")
         line.append_text(text(format_value(abs(each.change), unit), f"bold {_style(each.change)}"))
