@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -124,7 +125,8 @@ class ExitsInFork(Writes):
 
     def stop(self) -> None:
         """Fork again."""
-        self._fork()
+        with contextlib.suppress(RuntimeError):  # Python 3.12 forks no more when a program has ended
+            self._fork()
         Writes.stop(self)
 
     @staticmethod
