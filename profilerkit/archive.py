@@ -216,16 +216,21 @@ def effective_status(
     nobody was left to say so. If it reports later, that counts again.
     """
     recording = found.recording if isinstance(found, Event) else found
-    written_at = found.written_at if isinstance(found, Event) else recording.started_at
-    seen = recording.alive_at or written_at
-    interval = recording.checkpoint_interval_seconds
-    interval = interval if 0 <= interval <= LONGEST_INTERVAL_SECONDS else LONGEST_INTERVAL_SECONDS
-    silence = timedelta(seconds=SILENT_INTERVALS * interval)
+    seen, silence = last_sign(found)
     if recording.status is not Status.RUNNING or now - seen <= silence:
         return recording.status, recording.outcome, None
     text = f"no sign of life since {seen:%Y-%m-%d %H:%M:%S} UTC"
     evidence = Evidence("silence", text, {"alive_at": seen.isoformat()})
     return Status.INTERRUPTED, Outcome.UNKNOWN, evidence
+
+
+def last_sign(found: Event | Recording) -> tuple[datetime, timedelta]:
+    """Return when a recording last gave a sign of life, and how long it may be silent after that."""
+    recording = found.recording if isinstance(found, Event) else found
+    written_at = found.written_at if isinstance(found, Event) else recording.started_at
+    interval = recording.checkpoint_interval_seconds
+    interval = interval if 0 <= interval <= LONGEST_INTERVAL_SECONDS else LONGEST_INTERVAL_SECONDS
+    return recording.alive_at or written_at, timedelta(seconds=SILENT_INTERVALS * interval)
 
 
 def _id_prefix(reference: str) -> str:

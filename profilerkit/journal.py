@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from typing import BinaryIO, TypeVar
@@ -15,7 +15,7 @@ from attrs import evolve, frozen
 
 from profilerkit.codec import event_from_json, event_to_json, format_time
 from profilerkit.errors import FormatError, NotFoundError
-from profilerkit.interfaces import ResultStore
+from profilerkit.interfaces import ResultStore, StoredObject
 from profilerkit.keys import escape
 from profilerkit.model import Event, EventKind, Recording
 
@@ -34,6 +34,7 @@ MOST_FILES = 1000
 """What an event tells of a recording at most; `recording.json` has everything."""
 TOLD = 5
 """So many events that cannot be read are named in the log, the rest is counted."""
+HIGHEST_REVISION = (1 << 63) - 1
 
 _LOOSE = re.compile(
     r"journal/(?P<hour>\d{4}-\d\d-\d\dT\d\d)/(?P<event>[0-9a-f-]{36})-(?P<recording>.+)"
@@ -60,14 +61,33 @@ def merge(events: Iterable[Event]) -> list[Event]:
     latest: dict[str, Event] = {}
     for event in events:
         known = latest.get(event.recording.id)
-        if known is None or _rank(event) > _rank(known):
+        if known is None or rank(event) > rank(known):
             latest[event.recording.id] = event
     kept = (event for event in latest.values() if event.kind is not EventKind.DELETED)
     return sorted(kept, key=lambda event: event.recording.id, reverse=True)
 
 
-def _rank(event: Event) -> tuple[int, int, datetime, str]:
-    return _ORDER[event.kind], event.recording.revision, event.written_at, event.event_id
+def rank(event: Event) -> bytes:
+    """Return what is the higher, byte by byte, the later an event counts; databases compare it too."""
+    revision = min(max(0, event.recording.revision), HIGHEST_REVISION)
+    head = f"{_ORDER[event.kind]} {revision:019} {format_time(event.written_at)} "
+    return head.encode("ascii") + event.event_id.encode("utf-8", "surrogatepass")
+
+
+def order(kind: EventKind) -> int:
+    """Return the place of a kind of event: one of a higher place always counts more."""
+    return _ORDER[kind]
+
+
+def version(day: StoredObject) -> str:
+    """Return a name for what is in a compacted day now: late events may be added to it."""
+    return f"{day.key}@{day.size_bytes}@{'' if day.modified_at is None else format_time(day.modified_at)}"
+
+
+def told_by(key: str) -> tuple[str, EventKind] | None:
+    """Return which recording (its id, escaped) the key of an event tells of, and how; None for a day."""
+    match = _LOOSE.fullmatch(key)
+    return None if match is None else (match["recording"], EventKind(match["kind"]))
 
 
 def brief(recording: Recording) -> Recording:
@@ -109,21 +129,27 @@ class Journal:
         return key
 
     def keys(self, since: datetime | None = None) -> Iterator[str]:
-        """Yield the keys of events and compacted days, or of the loose events written since an hour."""
+        """Yield the keys of events and compacted days, or of the loose events written since an hour.
+
+        Days are listed last: what is compacted meanwhile is in one of them, or was listed before.
+        """
         if since is None:
-            prefixes, first = ["journal/"], ""
-        else:
-            day = since.astimezone(timezone.utc).date()
-            last = datetime.now(timezone.utc).date() + timedelta(days=1)  # a writer's clock may be ahead
-            days = [day + timedelta(days=each) for each in range((last - day).days + 1)]
-            prefixes, first = (
-                [f"journal/{each.isoformat()}T" for each in days],
-                f"journal/{format_time(since)[:13]}",
-            )
-        for prefix in prefixes:
-            for found in self.store.list(prefix):
-                if found.key >= first and (_LOOSE.fullmatch(found.key) or _DAY.fullmatch(found.key)):
+            for found in self.store.list("journal/"):
+                if _LOOSE.fullmatch(found.key):
                     yield found.key
+            yield from (each.key for each in self.days())
+            return
+        day = since.astimezone(timezone.utc).date()
+        last = datetime.now(timezone.utc).date() + timedelta(days=1)  # a writer's clock may be ahead
+        first = f"journal/{format_time(since)[:13]}"
+        for number in range((last - day).days + 1):
+            for found in self.store.list(f"journal/{(day + timedelta(days=number)).isoformat()}T"):
+                if found.key >= first and _LOOSE.fullmatch(found.key):
+                    yield found.key
+
+    def days(self) -> Iterator[StoredObject]:
+        """Yield the compacted days."""
+        return (each for each in self.store.list(DAYS) if _DAY.fullmatch(each.key))
 
     def read(self, keys: Iterable[str]) -> Iterator[tuple[str, Event]]:
         """Yield the events under these keys, each with its key; a compacted day has many.
@@ -145,45 +171,58 @@ class Journal:
 
     def events(self) -> Iterator[Event]:
         """Yield every event, in any order; one that is being compacted perhaps twice."""
-        yield from self._complete(list(self.keys()))
+        yield from (event for _, event in self._complete(list(self.keys())))
 
     def current(self, recording_prefix: str = "") -> list[Event]:
         """Return the events that count, as `merge` does, reading as few as possible.
 
-        A running event need not be read where there is a final one, nor either where there is a
-        deleted one. `recording_prefix` limits it to recordings whose id begins so.
+        `recording_prefix` limits it to recordings whose id begins so.
+        """
+        keys = []
+        for key in self.keys():
+            told = told_by(key)
+            if told is None or told[0].startswith(recording_prefix):
+                keys.append(key)
+        events = (event for _, event in self.decisive(keys))
+        return merge(event for event in events if event.recording.id.startswith(recording_prefix))
+
+    def decisive(self, keys: Iterable[str], known: Container[str] = ()) -> Iterator[tuple[str, Event]]:
+        """Yield the events that may count of those under keys that were listed, each with its key.
+
+        A running event is not read where there is a readable final one, nor either where there is a
+        deleted one. What was compacted since is read in its day, but in none of the `known` versions.
         """
         groups: dict[str, list[tuple[int, str]]] = {}
         best: list[str] = []
-        for key in self.keys():
-            match = _LOOSE.fullmatch(key)
-            if match is None:
+        for key in keys:
+            told = told_by(key)
+            if told is None:
                 best.append(key)
-            elif match["recording"].startswith(recording_prefix):
-                order = _ORDER[EventKind(match["kind"])]
-                groups.setdefault(match["recording"], []).append((order, key))
+            else:
+                groups.setdefault(told[0], []).append((_ORDER[told[1]], key))
         spare: dict[str, list[str]] = {}
         for name, group in groups.items():
-            highest = max(order for order, _ in group)
-            best += [key for order, key in group if order == highest]
-            spare[name] = [key for order, key in group if order < highest]
-        events = list(self._complete(best))
-        readable = {escape(event.recording.id, 64) for event in events}
-        unread = [key for name, keys in spare.items() if name not in readable for key in keys]
-        events += [event for _, event in self.read(unread)]
-        return merge(event for event in events if event.recording.id.startswith(recording_prefix))
+            highest = max(place for place, _ in group)
+            best += [key for place, key in group if place == highest]
+            if len(group) > 1:
+                spare[name] = [key for place, key in group if place < highest]
+        for key, event in self._complete(best, known):
+            spare.pop(escape(event.recording.id, 64), None)
+            yield key, event
+        yield from self.read(key for group in spare.values() for key in group)
 
-    def _complete(self, keys: Sequence[str]) -> Iterator[Event]:
+    def _complete(self, keys: list[str], known: Container[str] = ()) -> Iterator[tuple[str, Event]]:
         """Read keys that were listed, and the days into which some were compacted since."""
-        seen = set()
+        missing = set(keys)
         for key, event in self.read(keys):
-            seen.add(key)
-            yield event
-        if seen.issuperset(keys):
+            missing.discard(key)
+            yield key, event
+        if not missing:
             return
-        days = [each.key for each in self.store.list(DAYS) if _DAY.fullmatch(each.key)]
-        for _, event in self.read(key for key in days if key not in seen):
-            yield event
+        read = set(keys) - missing
+        yield from self.read(
+            each.key for each in self.days() if each.key not in read and version(each) not in known
+        )
 
     def _load(self, keys: Iterable[str]) -> Iterator[tuple[str, list[Event | FormatError]]]:
         if self.store.concurrency <= 1:

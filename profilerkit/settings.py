@@ -15,7 +15,7 @@ from profilerkit.errors import UsageError
 
 DEFAULT_PROFILERS = ("resources", "cpu", "memray")
 
-PLACES = ("store", "spool")
+PLACES = ("store", "spool", "catalog")
 """Settings that are paths or URLs; a path in the file is relative to the file's folder."""
 
 FLAGS = ("quiet", "verbose")
@@ -68,6 +68,11 @@ class Settings:
         converter=str,
         metadata={"help": "The local folder of recordings until they are uploaded."},
     )
+    catalog: str = field(
+        default="",
+        converter=str,
+        metadata={"help": "The local folder of catalogs, which make lists of recordings fast."},
+    )
     profilers: tuple[str, ...] = field(
         default=DEFAULT_PROFILERS, converter=parse_names, metadata={"help": "Which profilers take part."}
     )
@@ -88,6 +93,11 @@ class Settings:
         default=2 << 30,
         converter=parse_size,
         metadata={"help": "A profiler whose capture grows over this stops."},
+    )
+    max_spool_bytes: int = field(
+        default=20 << 30,
+        converter=parse_size,
+        metadata={"help": "Profilers stop when all that is not uploaded yet holds more."},
     )
     min_free_disk: int = field(
         default=1 << 30,
@@ -111,11 +121,6 @@ class Settings:
         if self.store:
             return self.store
         import platformdirs
-    max_spool_bytes: int = field(
-        default=20 << 30,
-        converter=parse_size,
-        metadata={"help": "Profilers stop when all that is not uploaded yet holds more."},
-    )
 
         return str(Path(platformdirs.user_data_dir("profilerkit", appauthor=False)) / "store")
 
@@ -127,6 +132,15 @@ class Settings:
         import platformdirs
 
         return Path(platformdirs.user_cache_dir("profilerkit", appauthor=False)) / "spool"
+
+    @property
+    def catalog_folder(self) -> Path:
+        """Return the folder of catalogs, by default in the user's cache folder."""
+        if self.catalog:
+            return Path(self.catalog).absolute()
+        import platformdirs
+
+        return Path(platformdirs.user_cache_dir("profilerkit", appauthor=False)) / "catalogs"
 
 
 def load_settings(given: Mapping[str, Any] | None = None, folder: Path | None = None) -> Settings:

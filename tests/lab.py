@@ -25,6 +25,7 @@ class Lab:
             **os.environ,
             "PROFILERKIT_SPOOL": str(self.spool),
             "PROFILERKIT_STORE": str(self.store),
+            "PROFILERKIT_CATALOG": str(folder / "catalogs"),
         }
 
     def script(self, text: str, name: str = "program.py") -> Path:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import contextlib
 import logging
 import shutil
+from collections.abc import Iterable
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import attrs
 
 from profilerkit import spool
 from profilerkit.archive import Archive, effective_status
 from profilerkit.assemble import assemble
+from profilerkit.catalog.query import Query
 from profilerkit.errors import NotFoundError, ProfilerKitError, UsageError
 from profilerkit.model import Capture, Event, EventKind, Recording
 from profilerkit.reading import Reading
@@ -20,6 +23,9 @@ from profilerkit.render import Shelf, StoreShelf
 from profilerkit.settings import Settings
 from profilerkit.stores import open_store
 from profilerkit.storeurl import store_fingerprint
+
+if TYPE_CHECKING:
+    from profilerkit.catalog.catalog import Catalog
 
 log = logging.getLogger("profilerkit.cli")
 
@@ -33,6 +39,17 @@ class Entry:
     spool: Path | None = None
 
 
+@attrs.frozen
+class Listing:
+    """Part of the recordings, newest first."""
+
+    entries: list[Entry]
+    fitting: int
+    """How many there are that are wanted."""
+    there: int
+    """How many there are at all."""
+
+
 class Library:
     """All recordings that a command can speak of."""
 
@@ -40,12 +57,61 @@ class Library:
         self._spool_root = settings.spool_folder
         self._fingerprint = store_fingerprint(settings.store_url)
         self.archive = Archive(open_store(settings.store_url, settings.storage_options or None))
+        self._catalog_folder = settings.catalog_folder
+        self._catalog: Catalog | None = None
 
     def entries(self) -> list[Entry]:
-        """Return every recording, newest first; one that is not shipped yet as its spool knows it.
+        """Return every recording, newest first."""
+        return self.select(Query()).entries
+
+    def select(self, query: Query, limit: int | None = None) -> Listing:
+        """Return the newest recordings that are wanted; one that is not shipped as its spool knows it.
 
         The spools are looked at first: what is shipped meanwhile is in the journal then.
         """
+        spools = self._spools()
+        rows = self._rows()
+        for each in rows.finals(spools):
+            del spools[each]
+        stored = attrs.evolve(query, without=(*query.without, *spools))
+        local = [each for each in spools.values() if query.fits(each.recording)]
+        entries = [*local, *(_stored(event) for event in rows.select(stored, limit=limit))]
+        entries.sort(key=lambda each: each.recording.id, reverse=True)
+        return Listing(
+            entries[:limit],
+            len(local) + rows.count(stored),
+            len(spools) + rows.count(Query(without=tuple(spools))),
+        )
+
+    def ids(self) -> list[str]:
+        """Return the ids of all recordings, newest first."""
+        return sorted({*self._spools(), *self._rows().ids()}, reverse=True)
+
+    def find(self, reference: str) -> Entry:
+        """Return the recording of an id, a unique prefix of one, or `latest`.
+
+        Raises NotFoundError when there is none, UsageError when a prefix fits several.
+        """
+        if reference == "latest":
+            found = self.select(Query(), 1)
+            if not found.entries:
+                raise NotFoundError("There is no recording yet.", "Record one: profilerkit run script.py")
+            return found.entries[0]
+        wanted = reference.lower()
+        found = self.select(Query(id_prefix=wanted), 3) if wanted else Listing([], 0, 0)
+        if not found.entries:
+            raise NotFoundError(
+                f"There is no recording {reference!r} here.", "See which there are: profilerkit list"
+            )
+        if found.fitting > 1:
+            some = ", ".join(each.recording.id for each in found.entries)
+            raise UsageError(
+                f"{reference!r} fits {found.fitting} recordings ({some}, …).", "Give more of the id."
+            )
+        return found.entries[0]
+
+    def _spools(self) -> dict[str, Entry]:
+        """Return the recordings in this host's spools that belong to this store."""
         found: dict[str, Entry] = {}
         for folder in spool.folders(self._spool_root):
             session = spool.read_json(folder / spool.SESSION) or {}
@@ -58,33 +124,22 @@ class Library:
                     log.warning("%s", error)
                 continue
             found[recording.id] = Entry(recording, spool=folder)
-        for event in self.archive.recordings():
-            if event.kind is EventKind.FINAL or event.recording.id not in found:
-                found[event.recording.id] = Entry(_as_seen_now(event.recording), event=event)
-        return sorted(found.values(), key=lambda each: each.recording.id, reverse=True)
+        return found
 
-    def find(self, reference: str) -> Entry:
-        """Return the recording of an id, a unique prefix of one, or `latest`.
+    def _rows(self) -> Catalog | JournalRows:
+        """Return what is in the store, as it is now."""
+        try:
+            if self._catalog is None:
+                from profilerkit.catalog.catalog import Catalog  # not every Python has SQLite
 
-        Raises NotFoundError when there is none, UsageError when a prefix fits several.
-        """
-        entries = self.entries()
-        if reference == "latest":
-            if not entries:
-                raise NotFoundError("There is no recording yet.", "Record one: profilerkit run script.py")
-            return entries[0]
-        wanted = reference.lower()
-        fitting = [each for each in entries if wanted and each.recording.id.startswith(wanted)]
-        if not fitting:
-            raise NotFoundError(
-                f"There is no recording {reference!r} here.", "See which there are: profilerkit list"
-            )
-        if len(fitting) > 1:
-            some = ", ".join(each.recording.id for each in fitting[:3])
-            raise UsageError(
-                f"{reference!r} fits {len(fitting)} recordings ({some}, …).", "Give more of the id."
-            )
-        return fitting[0]
+                self._catalog = Catalog.at(self._catalog_folder, self.archive, self._fingerprint)
+            self._catalog.sync()
+        except ProfilerKitError:
+            raise
+        except Exception as error:  # noqa: BLE001 - without a catalog it is only slower
+            log.info("The journal is read instead of the catalog: %r.", error)
+            return JournalRows(self.archive.recordings())
+        return self._catalog
 
     def shelf(self, entry: Entry) -> Shelf:
         """Return where the files of a recording are."""
@@ -92,8 +147,35 @@ class Library:
             return SpoolShelf(entry.spool, entry.recording, self)
         assert entry.event is not None
         shelf = StoreShelf(self.archive, entry.event)
-        shelf.recording = _as_seen_now(shelf.recording)
+        shelf.recording = _as_seen_now(attrs.evolve(entry.event, recording=shelf.recording))
         return shelf
+
+
+@attrs.frozen
+class JournalRows:
+    """Answer what a catalog answers, out of the events that count."""
+
+    events: list[Event]
+
+    def select(self, query: Query, *, limit: int | None) -> list[Event]:
+        """Return the events of the newest recordings that are wanted."""
+        return self._wanted(query)[:limit]
+
+    def count(self, query: Query) -> int:
+        """Return how many recordings are wanted."""
+        return len(self._wanted(query))
+
+    def ids(self) -> list[str]:
+        """Return the ids of all recordings."""
+        return [each.recording.id for each in self.events]
+
+    def finals(self, ids: Iterable[str]) -> set[str]:
+        """Return those of the ids whose recordings have ended."""
+        ended = {each.recording.id for each in self.events if each.kind is EventKind.FINAL}
+        return ended.intersection(ids)
+
+    def _wanted(self, query: Query) -> list[Event]:
+        return [each for each in self.events if query.fits(_as_seen_now(each))]
 
 
 class SpoolShelf:
@@ -136,9 +218,14 @@ class SpoolShelf:
         """Keep nothing."""
 
 
-def _as_seen_now(recording: Recording) -> Recording:
+def _stored(event: Event) -> Entry:
+    return Entry(_as_seen_now(event), event=event)
+
+
+def _as_seen_now(event: Event) -> Recording:
     """Return the recording with the status that its silence or its word gives it now."""
-    status, outcome, evidence = effective_status(recording, datetime.now(timezone.utc))
+    recording = event.recording
+    status, outcome, evidence = effective_status(event, datetime.now(timezone.utc))
     if status is recording.status:
         return recording
     more = (evidence,) if evidence is not None else ()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import json
 from collections.abc import Sequence
 
@@ -41,36 +40,26 @@ def command(
     verbose: bool,
 ) -> None:
     """List recordings, newest first; running ones of this host too."""
+    from profilerkit.catalog.query import Query
     from profilerkit.cli.library import Library
     from profilerkit.cli.progress import working
 
-    wanted = [parse_label(each) for each in labels]
+    query = Query(
+        name=name,
+        kind=kind,
+        status=None if status is None else Status(status),
+        outcome=None if outcome is None else Outcome(outcome),
+        labels=tuple(parse_label(each) for each in labels),
+    )
     with working("Reading the store", quiet=quiet):
-        entries = Library(settings).entries()
-    found = [
-        each.recording
-        for each in entries
-        if (kind is None or each.recording.subject.kind == kind)
-        and (status is None or each.recording.status is Status(status))
-        and (outcome is None or each.recording.outcome is Outcome(outcome))
-        and (name is None or _fits(each.recording, name))
-        and all(f"{key}={value}" in labelled(each.recording) for key, value in wanted)
-    ]
+        found = Library(settings).select(query, limit)
+    recordings = [each.recording for each in found.entries]
     if as_json:
         from profilerkit.cli.views import list_json
 
-        click.echo(json.dumps([list_json(each) for each in found[:limit]], indent=2))
+        click.echo(json.dumps([list_json(each) for each in recordings], indent=2))
         return
-    _print(found[:limit], len(found), len(entries), settings)
-
-
-def labelled(recording: Recording) -> set[str]:
-    """Return a recording's labels as a person writes them."""
-    return {f"{key}={value}" for key, value in recording.labels.items()}
-
-
-def _fits(recording: Recording, glob: str) -> bool:
-    return any(fnmatch.fnmatchcase(value, glob) for value in recording.subject.names.values())
+    _print(recordings, found.fitting, found.there, settings)
 
 
 def _print(found: Sequence[Recording], all_found: int, all_there: int, settings: Settings) -> None:

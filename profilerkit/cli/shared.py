@@ -65,7 +65,7 @@ def _library(ctx: click.Context) -> Library:
 @completes
 def complete_recording(ctx: click.Context) -> Iterable[str]:
     """Give the ids of the recordings."""
-    return [*(entry.recording.id for entry in _library(ctx).entries()), "latest"]
+    return [*_library(ctx).ids(), "latest"]
 
 
 @completes

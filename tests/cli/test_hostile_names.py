@@ -25,6 +25,7 @@ HOSTILE = [
     "a=b;c",
     "",
 ]
+OURS = ("store", "spool", "catalogs", "program.py")
 RECORD = """
 import json, sys
 import profilerkit
@@ -54,7 +55,7 @@ def test_hostile_names_and_labels(lab: Lab, way: str) -> None:
     found = lab.list()
     assert sorted(names) == sorted(each["names"]["name"] for each in found)
     assert sorted(names) == sorted(next(iter(each["labels"].values())) for each in found)
-    outside = [path for path in lab.folder.iterdir() if path.name not in ("store", "spool", "program.py")]
+    outside = [path for path in lab.folder.iterdir() if path.name not in OURS]
     assert outside == []
     table = lab.command("list").stdout
     assert "\x1b" not in table

@@ -31,7 +31,18 @@ LAYERS = (
     {"plugins", "readings", "source", "worker", "localstore", "journal", "retry"},
     {"stores", "select", "stacks", "dayfiles", "survey"},
     {"archive"},
-    {"inside", "session", "watcher", "ship", "render", "bundle", "compaction", "retention", "maintenance"},
+    {
+        "inside",
+        "session",
+        "watcher",
+        "ship",
+        "render",
+        "catalog",
+        "bundle",
+        "compaction",
+        "retention",
+        "maintenance",
+    },
     {"api", "launch", "__init__", "testing"},
     {"cli"},
     {"__main__"},
@@ -43,7 +54,7 @@ RECORDING = {
     "launch", "link", "outside", "quiet", "quotas", "retrace", "session", "ship", "shipping", "signals",
     "spool", "state", "watcher",
 }  # fmt: skip
-VIEWING = {"render", "source", "stacks"}
+VIEWING = {"catalog", "render", "source", "stacks"}
 LIGHT = RECORDING - {"assemble", "ship"} | {"_version", "errors", "process"}
 """What is imported in a recorded process before its first line, and in a watcher."""
 

@@ -1,0 +1,177 @@
+"""Follow the journal: find out which of its keys are new, read them, and write their events as rows."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta, timezone
+from itertools import groupby
+from operator import itemgetter
+from sqlite3 import Connection
+
+from attrs import define, frozen
+
+from profilerkit.catalog.database import Database
+from profilerkit.catalog.rows import chunked, write
+from profilerkit.codec import format_time
+from profilerkit.ids import uuid7
+from profilerkit.journal import DAYS, Journal, order, told_by, version
+from profilerkit.model import Event, EventKind
+
+WINDOW = timedelta(hours=48)
+"""Events this old are looked for at each sync; later than that come only those of clocks that are wrong."""
+FULL_SECONDS = 24 * 3600.0
+"""How often the whole journal is listed."""
+BATCH = 1000
+"""So many events are written in one transaction; a sync that is killed has lost no more."""
+
+
+class ChangedError(Exception):
+    """The catalog was made anew meanwhile: what was known of it is void."""
+
+
+@frozen
+class _Known:
+    """What the catalog had when a sync began."""
+
+    generation: str
+    sources: dict[str, bool]
+    """What was read of the part of the journal that is to be listed, and whether it could be."""
+    since: datetime | None
+    """Where that part begins; None when it is the whole."""
+
+
+@define
+class Sync:
+    """Bring a database up to date. Several may do so at once: each step is right by itself."""
+
+    database: Database
+    journal: Journal
+
+    def run(self, *, full: bool = False) -> None:
+        """Read what is new. Raises ChangedError when it has to begin again.
+
+        Order, repetition and lateness of events do not matter, because only an event that counts more
+        replaces another, and that a key was read is written together with its events.
+        """
+        known = self._known(None if full else datetime.now(timezone.utc) - WINDOW)
+        listed = self._list(known.since)
+        if known.since is not None and not self._is_the_same(known, listed):
+            # Something was taken away, compacted or by hand: only the whole tells what is left.
+            known = self._known(None)
+            listed = self._list(None)
+        self._read(known, listed)
+        if known.since is None:
+            self._finish(known, listed)
+
+    def _known(self, since: datetime | None) -> _Known:
+        """Return what was read since an hour; of all times when that is None, or has to be."""
+        with self.database.connected() as connection:
+            meta = dict(connection.execute("SELECT name, value FROM meta"))
+            age = time.time() - float(meta.get("listed_at", 0.0))
+            empty = connection.execute("SELECT 1 FROM recordings LIMIT 1").fetchone() is None
+            if empty or not 0 <= age < FULL_SECONDS:
+                since = None
+            bounds = ("", "") if since is None else _bounds(since)
+            statement = "SELECT source, readable FROM seen WHERE source >= ? AND source < ? OR source >= ?"
+            rows = connection.execute(statement, (*bounds, "" if since is None else DAYS))
+            return _Known(meta["generation"], {key: bool(readable) for key, readable in rows}, since)
+
+    def _list(self, since: datetime | None) -> dict[str, str]:
+        """Return what can be read: its source, which is a name for a content that stays, to its key."""
+        keys = self.journal.keys(since)
+        loose = {key: key for key in keys if not key.startswith(DAYS)}
+        return loose | {version(each): each.key for each in self.journal.days()}
+
+    def _is_the_same(self, known: _Known, listed: dict[str, str]) -> bool:
+        """Tell whether what was read is still there, as far as that is cheap to tell."""
+        if known.sources:
+            return not known.sources.keys() - listed.keys()
+        with self.database.connected() as connection:
+            (newest,) = connection.execute("SELECT max(source) FROM seen").fetchone()
+        return newest is not None and any(each.key == newest for each in self.journal.store.list(newest))
+
+    def _read(self, known: _Known, listed: dict[str, str]) -> None:
+        """Read what is new; what could not be read before too, when everything is listed."""
+        again = known.since is None
+        unread = {
+            key: source
+            for source, key in listed.items()
+            if source not in known.sources or (again and not known.sources[source])
+        }
+        needless = self._outdone(unread)
+        keys = [key for key in unread if key not in needless]
+        batch: list[tuple[str, Event]] = []
+        done: dict[str, bool] = {}
+        for key, group in groupby(self.journal.decisive(keys, known.sources), key=itemgetter(0)):
+            for _, event in group:
+                batch.append((unread.get(key, key), event))
+                if len(batch) >= BATCH:
+                    self._write(known, batch, done)
+            if key in unread:
+                done[unread.pop(key)] = True
+        self._write(known, batch, done)
+        needless = self._outdone(unread)
+        self._write(known, [], {source: key in needless for key, source in unread.items()})
+
+    def _write(self, known: _Known, batch: list[tuple[str, Event]], done: dict[str, bool]) -> None:
+        """Write events, and what was read with them, and empty both."""
+        if not batch and not done:
+            return
+        with self._writing(known) as connection:
+            write(connection, batch)
+            connection.executemany("INSERT OR REPLACE INTO seen VALUES (?, ?)", done.items())
+        batch.clear()
+        done.clear()
+
+    def _finish(self, known: _Known, listed: dict[str, str]) -> None:
+        """Forget what is no longer in the journal, and note that the whole of it was listed.
+
+        Where only what is gone told of a recording, other events may count now: everything is read
+        again. Not for deleted ones, of which nothing has to be left.
+        """
+        gone = known.sources.keys() - listed.keys()
+        with self._writing(known) as connection:
+            rows = connection.execute("SELECT recording, event_kind, source FROM recordings") if gone else ()
+            lost = [(name, kind) for name, kind, source in rows if source in gone]
+            void = any(kind != EventKind.DELETED.value for _, kind in lost)
+            if void:
+                for table in ("seen", "recordings", "events"):
+                    connection.execute(f"DELETE FROM {table}")
+                connection.execute("DELETE FROM meta WHERE name = 'listed_at'")
+                connection.execute("UPDATE meta SET value = ? WHERE name = 'generation'", (uuid7(),))
+            else:
+                deleted = ((name,) for name, _ in lost)
+                connection.executemany("DELETE FROM recordings WHERE recording = ?", deleted)
+                connection.executemany("DELETE FROM seen WHERE source = ?", ((each,) for each in gone))
+                connection.execute("INSERT OR REPLACE INTO meta VALUES ('listed_at', ?)", (time.time(),))
+        if void:
+            raise ChangedError
+
+    @contextlib.contextmanager
+    def _writing(self, known: _Known) -> Iterator[Connection]:
+        """Give a connection that writes. Raises ChangedError when what is known is void."""
+        with self.database.connected(write=True) as connection:
+            found = connection.execute("SELECT value FROM meta WHERE name = 'generation'").fetchone()
+            if found != (known.generation,):
+                raise ChangedError
+            yield connection
+
+    def _outdone(self, keys: Iterable[str]) -> set[str]:
+        """Return the keys of events that need not be read: a row has an event of a higher kind."""
+        told = {key: found for key in keys if (found := told_by(key)) is not None}
+        statement = "SELECT recording, event_kind FROM recordings WHERE recording IN"
+        with self.database.connected() as connection:
+            rows: dict[str, str] = dict(chunked(connection, statement, {name for name, _ in told.values()}))
+        return {
+            key
+            for key, (name, kind) in told.items()
+            if name in rows and order(EventKind(rows[name])) > order(kind)
+        }
+
+
+def _bounds(since: datetime) -> tuple[str, str]:
+    """Return between which keys the loose events since an hour are, as the journal lists them."""
+    after = datetime.now(timezone.utc).date() + timedelta(days=2)
+    return f"journal/{format_time(since)[:13]}", f"journal/{after.isoformat()}"
