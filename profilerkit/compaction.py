@@ -14,9 +14,9 @@ from datetime import datetime, timedelta, timezone
 from attrs import define, field, frozen
 
 from profilerkit.archive import Archive
-from profilerkit.dayfiles import Line, age_of, load, put_file, rank, slim
+from profilerkit.dayfiles import Line, age_of, load, put_file, slim
 from profilerkit.interfaces import ResultStore
-from profilerkit.journal import DAYS
+from profilerkit.journal import DAYS, rank
 from profilerkit.survey import Day, View, survey
 
 LOOSE_FOR = timedelta(days=7)
@@ -102,7 +102,7 @@ class _Batch:
                 self.size_bytes += len(each.data)
                 continue
             known = self.best.get(each.event.recording.id)
-            if known is None or rank(each) > rank(known):
+            if known is None or _rank(each) > _rank(known):
                 each = slim(each)
                 self.best[each.event.recording.id] = each  # type: ignore[union-attr]
                 self.size_bytes += len(each.data) - (len(known.data) if known else 0)
@@ -127,6 +127,12 @@ class _Batch:
             total.dropped + self.lines - len(kept),
             total.files + bool(kept),
         )
+
+
+def _rank(line: Line) -> tuple[bytes, bytes]:
+    """Return what decides which event of a recording counts; copies may differ in what we do not know."""
+    assert line.event is not None
+    return rank(line.event), line.data
 
 
 def _delete(store: ResultStore, keys: Iterable[str]) -> None:

@@ -17,7 +17,7 @@ from profilerkit.codec import event_from_json, event_to_json, to_json
 from profilerkit.errors import FormatError, NotFoundError, StoreError
 from profilerkit.ids import uuid7
 from profilerkit.interfaces import ResultStore
-from profilerkit.journal import DAYS, EVENT_BYTES
+from profilerkit.journal import DAYS, EVENT_BYTES, told_by
 from profilerkit.keys import escape
 from profilerkit.model import Event, EventKind
 
@@ -27,13 +27,9 @@ PIECE_BYTES = 1 << 10
 """Compressed bytes that are unpacked at once: at most 32 MiB come of them."""
 KEYS_AT_ONCE = 64
 
-LOOSE = re.compile(
-    r"journal/(?P<day>\d{4}-\d\d-\d\d)T\d\d/[0-9a-f-]{36}-(?P<recording>.+)-(?P<kind>running|final|deleted)\.json"
-)
 FILE = re.compile(r"journal/days/(?P<day>\d{4}-\d\d-\d\d)[^/]*\.jsonl\.zst")
 MADE = re.compile(r"\.([0-7][0-9a-f]{7})-([0-9a-f]{4})-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}\.jsonl\.zst\Z")
 """The time in the id that `put_file` gives."""
-ORDER = {EventKind.RUNNING: 0, EventKind.FINAL: 1, EventKind.DELETED: 2}
 
 log = logging.getLogger("profilerkit.archive")
 
@@ -45,13 +41,6 @@ class Line:
     data: bytes
     event: Event | None = None
     newer: bool = False
-
-
-def rank(line: Line) -> tuple[int, int, datetime, str, bytes]:
-    """Return what decides which event of a recording counts, as `journal.merge` does."""
-    assert line.event is not None
-    event = line.event
-    return ORDER[event.kind], event.recording.revision, event.written_at, event.event_id, line.data
 
 
 def slim(line: Line) -> Line:
@@ -96,11 +85,7 @@ def read_loose(store: ResultStore, key: str) -> Line:
     if len(data) > EVENT_BYTES:
         raise FormatError(f"It is damaged (an event of more than {EVENT_BYTES} bytes).")
     event = event_from_json(data)
-    match = LOOSE.fullmatch(key)
-    if match is None or (match["recording"], match["kind"]) != (
-        escape(event.recording.id, 64),
-        event.kind.value,
-    ):
+    if told_by(key) != (escape(event.recording.id, 64), event.kind):
         raise FormatError("It is damaged (an event of another recording than its key says).")
     data = data.strip()
     return Line(to_json(json.loads(data)) if b"\n" in data or b"\r" in data else data, event)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta, timezone
@@ -27,8 +26,6 @@ _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-
 _KEPT_PARTS = ("raw", "readings", "reports")
 _REPORT = re.compile(r"[^/]+/reports/(?P<revision>\d{1,18})-[^/]+/[^/]+")
 _READING = re.compile(r"[^/]+/readings/[^/]*-(?P<revision>\d{1,18})\.json\.gz")
-
-log = logging.getLogger("profilerkit.archive")
 
 
 @frozen

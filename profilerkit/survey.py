@@ -9,15 +9,17 @@ from datetime import datetime, timedelta
 
 from attrs import define, field, frozen
 
-from profilerkit.dayfiles import FILE, LOOSE, ORDER, read_file, read_loose
+from profilerkit.dayfiles import FILE, read_file, read_loose
 from profilerkit.errors import FormatError, NotFoundError
 from profilerkit.interfaces import ResultStore
-from profilerkit.journal import DAYS
+from profilerkit.journal import DAYS, order, told_by
 from profilerkit.keys import escape
 from profilerkit.model import Event, EventKind
 
 TOMBSTONE_FOR = timedelta(days=365)
 """So long a deleted recording is remembered: a host that returns later with its spool revives it."""
+DAY = slice(len("journal/"), len("journal/2026-11-14"))
+"""Where the day stands in the key of a loose event."""
 
 log = logging.getLogger("profilerkit.archive")
 
@@ -81,9 +83,9 @@ def survey(store: ResultStore) -> View:
     view = View()
     files: dict[str, list[str]] = {}
     for found in store.list("journal/"):
-        if match := LOOSE.fullmatch(found.key):
-            view.days.setdefault(match["day"], Day()).loose.append(found.key)
-            view.loose.add(match["recording"])
+        if (told := told_by(found.key)) is not None:
+            view.days.setdefault(found.key[DAY], Day()).loose.append(found.key)
+            view.loose.add(told[0])
         elif match := FILE.fullmatch(found.key):
             files.setdefault(match["day"], []).append(found.key)
         elif found.key.startswith(DAYS):
@@ -126,15 +128,15 @@ def unreadable_loose(store: ResultStore, view: View, events: Iterable[Event]) ->
     `events` are those that count, read after the survey: only what is above them, or in none of them,
     has to be read again.
     """
-    known = {escape(each.recording.id, 64): ORDER[each.kind] for each in events}
+    known = {escape(each.recording.id, 64): order(each.kind) for each in events}
     tombs = {escape(each, 64) for each in view.tombs}
     unknown: dict[str, list[tuple[int, str]]] = {}
     for key in (key for day in view.days.values() for key in day.loose):
-        match = LOOSE.fullmatch(key)
-        assert match is not None
-        order = ORDER[EventKind(match["kind"])]
-        if match["recording"] not in tombs and order > known.get(match["recording"], -1):
-            unknown.setdefault(match["recording"], []).append((order, key))
+        told = told_by(key)
+        assert told is not None
+        recording, place = told[0], order(told[1])
+        if recording not in tombs and place > known.get(recording, -1):
+            unknown.setdefault(recording, []).append((place, key))
 
     def problem(found: list[tuple[int, str]]) -> FormatError | None:
         problems = []
