@@ -84,7 +84,7 @@ def test_a_recording_that_waits_for_its_store_can_be_exported(lab: Lab) -> None:
     process = lab.start("-q", "-c", PROGRAM.format(then="time.sleep(600)"))
     assert first_line(process) == "ready\n"
     lab.wait_until(lambda: bool(lab.watchers()))
-    (watcher,) = lab.watchers()
+    watcher = lab.watchers()[0]
     lab.wait_until(lambda: "memray" in lab.show()["hot"])
     os.kill(watcher, signal.SIGKILL)
     kill(process)

@@ -20,7 +20,7 @@ NUMBERS = (
 )
 """What makes a declared size or a place in a file huge, negative or nothing."""
 
-VALUES = (
+VALUES: tuple[Any, ...] = (
     None, True, -1, 0, 1 << 31, 1 << 63, 10**30, 1e308, -1e308, 0.5, "", "x", "NaN", "\ud800", "x" * 100_000,
     [], {}, [[]], [None], {"": {}}, [1, 2, 3], "/etc/passwd", "../../etc/passwd", "\x1b[31m\n",
 )  # fmt: skip
