@@ -16,6 +16,7 @@ from types import FrameType
 from typing import Any
 
 from profilerkit.errors import UnavailableError
+from profilerkit_cpu import fold
 from profilerkit_cpu.fold import ROOT, CallTree, FrameKey, LastStack
 
 INSTALL = 'Install it: pip install "profilerkit[cpu]"'
@@ -25,6 +26,8 @@ OUT_OF_CONTEXT: FrameKey = ("[out-of-context]", "<await>", 0)
 
 REPLACED = "something took the profile hook's place or ended it (another profiler, say)"
 INTERRUPTED = "an exception of one of the program's signal handlers went through the profile hook"
+
+OUR_FILES = frozenset({__file__, fold.__file__})
 
 COMING_BACK_SECONDS = 0.0001
 
@@ -54,6 +57,7 @@ class HookSampler:
         self.ended: str | None = None
         """Why it ended before `stop`, in words."""
         self.ident = 0
+        self._thread: object = None
         self._interval_seconds = interval_seconds
         self._mode = async_mode
         self._wall = tree.columns["wall"]
@@ -80,7 +84,7 @@ class HookSampler:
                 "Run without the other profiler, or with cpu.engine=sampler.",
             )
         self._set_hook, timer = _hook_setter(self._interval_seconds)
-        self.ident = get_ident()
+        self.ident, self._thread = get_ident(), _thread_object(get_ident())
         variable = None
         if self._mode != "disabled":
             variable = self._variable
@@ -93,7 +97,7 @@ class HookSampler:
     def stop(self) -> None:
         """End, on any thread; off the sampled one the hook goes as it is next called."""
         self._stopped = True
-        if get_ident() != self.ident or self._state is None:
+        if not self.is_here() or self._state is None:
             return
         if sys.getprofile() is self._state:
             self._remove()
@@ -105,6 +109,14 @@ class HookSampler:
             except ValueError:
                 pass  # it was started in another context, which keeps the variable
 
+    def is_here(self) -> bool:
+        """Tell whether the calling thread is the sampled one."""
+        return get_ident() == self.ident and self.lives()
+
+    def lives(self) -> bool:
+        """Tell whether the sampled thread has not ended; another may have its ident since."""
+        return _thread_object(self.ident) is self._thread
+
     def abandon(self) -> None:
         """Let go of the hook in a forked child."""
         self._stopped = True
@@ -114,9 +126,9 @@ class HookSampler:
     def stack_now(self) -> list[FrameKey]:
         """Return where the thread is, outermost first, as far as it is the program's; on any thread."""
         stack: list[FrameKey] = []
-        frame = sys._current_frames().get(self.ident)
+        frame = sys._current_frames().get(self.ident) if self.lives() else None
         while frame is not None:
-            if frame.f_code.co_filename != __file__:
+            if frame.f_code.co_filename not in OUR_FILES:
                 stack.append((frame.f_code.co_name, frame.f_code.co_filename, frame.f_lineno or 0))
             frame = frame.f_back
         stack.reverse()
@@ -128,8 +140,8 @@ class HookSampler:
         A thread that is in another function than before, and for longer than the interval has called
         no hook, has lost it: every call and return would have.
         """
-        frame = sys._current_frames().get(self.ident)
-        if frame is None or frame.f_code.co_filename == __file__:
+        frame = sys._current_frames().get(self.ident) if self.lives() else None
+        if frame is None or frame.f_code.co_filename in OUR_FILES:
             self._seen = ()
             return
         late = self._clock() - self.last_seconds > self._interval_seconds + COARSE_SECONDS
@@ -151,9 +163,10 @@ class HookSampler:
                 self._on_sample(frame, event, argument)
         except (RecursionError, MemoryError):
             pass  # the next sample has the time of this one too
-        except BaseException:
-            self.ended = INTERRUPTED  # the hook ends, and the exception goes on in the program
-            raise
+        except BaseException as error:
+            if not _is_ours(error):
+                self.ended = INTERRUPTED  # the hook ends, and the exception goes on in the program
+                raise
 
     def _on_sample(self, frame: FrameType | None, event: str, argument: Any) -> None:
         now = self._clock()
@@ -168,7 +181,7 @@ class HookSampler:
                 frame = frame.f_back  # what passed is the caller's
             node = self.tree.fold(frame, self._here)
             if event in ("c_return", "c_exception"):
-                node = self.tree.child(node, (argument.__name__, BUILT_IN, 0))
+                node = self.tree.child(node, (getattr(argument, "__name__", "?"), BUILT_IN, 0))
             self._wall[node] += elapsed + self.owed_seconds
             self.owed_seconds = 0.0
             self.node = node
@@ -233,11 +246,26 @@ def _frame_key(info: str) -> FrameKey:
     """Return function, file and line of pyinstrument's description of a frame."""
     place, *attributes = info.split("\x01")
     function, filename, line = (place.split("\x00") + ["", ""])[:3]
-    lines = [each[1:] for each in attributes if each.startswith("l")]
-    return function, filename, int((lines or [line])[0] or 0)
+    line = next((each[1:] for each in attributes if each.startswith("l")), line)
+    return function, filename, int(line) if line.isdecimal() else 0
+
+
+def _is_ours(error: BaseException) -> bool:
+    """Tell whether an exception is a fault of ours, and not from a signal handler of the program's."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return isinstance(error, Exception) and (
+        trace is not None and trace.tb_frame.f_code.co_filename in OUR_FILES
+    )
 
 
 def thread_name() -> str:
     """Return the calling thread's name, without making a thread object for one that has none."""
-    thread = getattr(threading, "_active", {}).get(get_ident())
-    return str(getattr(thread, "_name", "(not of threading)"))
+    return str(getattr(_thread_object(get_ident()), "_name", "(not of threading)"))
+
+
+def _thread_object(ident: int) -> object:
+    """Return what `threading` knows of a thread, without the lock that its `enumerate` takes."""
+    found: object = getattr(threading, "_active", {}).get(ident)
+    return found

@@ -44,7 +44,7 @@ class HookRecorder:
         self._wall_seconds = self._process_cpu_seconds = self._own_cpu_seconds = 0.0
         self._complete = False
         self._thread_name = ""
-        self._stopped_by: int | None = None
+        self._stopped_here = False
         self._failure: BaseException | None = None
         self._written_samples = -1
         self._wake, self._done = _thread.allocate_lock(), _thread.allocate_lock()
@@ -68,8 +68,8 @@ class HookRecorder:
         if os.getpid() != self._pid:
             self.abandon()
             return
+        self._stopped_here = self.sampler.is_here()
         self.sampler.stop()
-        self._stopped_by = _thread.get_ident()
         self._wake.release()
         if not self._done.acquire(timeout=STOP_SECONDS):
             raise TimeoutError(f"the writing thread did not end within {STOP_SECONDS:.0f} s")
@@ -130,13 +130,14 @@ class HookRecorder:
         sampler = self.sampler
         now = self._clock()
         wall = sampler.tree.columns["wall"][:]
-        due = now - sampler.last_seconds if sampler.ended is None else 0.0
+        goes_on = sampler.ended is None and sampler.lives()
+        due = now - sampler.last_seconds if goes_on else 0.0
         wall[sampler.node] += sampler.owed_seconds
         if sampler.away is not None:
             wall[sampler.away] += due
-        elif self._stopped_by == sampler.ident:  # its stack is ours, and the last sample not long ago
+        elif self._stopped_here:  # its stack is ours, and the last sample not long ago
             wall[sampler.node] += due
-        else:
+        elif goes_on:
             return wall, sampler.stack_now(), due
         return wall, [], 0.0
 

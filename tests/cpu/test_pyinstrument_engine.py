@@ -94,6 +94,41 @@ doze(0.3)
     assert "one thread (worker)" in recorded.notes
 
 
+def test_threads_that_get_the_ident_of_the_recorded_one(tmp_path: Path) -> None:
+    """After the recorded thread's end nothing more is recorded, nor is its end called a fault."""
+    source = """
+def body():
+    profiler.start(folder, target)
+    doze(0.1)
+def successor():
+    time.sleep(1.5)
+    profiler.stop()
+first = threading.Thread(target=body); first.start(); ident = first.ident; first.join()
+second = threading.Thread(target=successor); second.start(); print(second.ident == ident); second.join()
+"""
+    recorded = hooked(tmp_path, source)
+    assert "successor" not in functions(recorded.reading)
+    assert "Nothing was sampled" not in recorded.notes
+    assert whole_wall(recorded) < 1.0
+
+
+def test_names_that_pyinstrument_cannot_tell_apart(tmp_path: Path) -> None:
+    """A coroutine whose name holds pyinstrument's own separators harms nobody."""
+    source = """
+import asyncio
+async def odd(): await asyncio.sleep(0.05)
+odd.__code__ = odd.__code__.replace(co_name="a\\x00b\\x01lc\\x00", co_filename="\\x01lx\\x00")
+async def main():
+    profiler.start(folder, target)
+    await odd()
+    print("went on")
+asyncio.run(main())
+"""
+    recorded = hooked(tmp_path, source)
+    assert recorded.stdout.strip() == "went on"
+    assert self_seconds(recorded.reading, "wall")["[await]"] == pytest.approx(0.05, abs=0.04)
+
+
 def test_deep_stacks_are_cut_and_trees_are_bounded(tmp_path: Path) -> None:
     """The outer frames of a deep stack are left out, and a full tree says so."""
     source = "def f(n):\n    if n: f(n - 1)\n    else: spin(0.2)\nf(60)\n"
