@@ -352,7 +352,7 @@ def some_events(least: int, most: int) -> st.SearchStrategy[list[Event]]:
 
 
 @given(some_events(0, 20), st.lists(st.integers(0, 20), max_size=4), st.randoms())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_the_list_is_that_of_all_events_in_any_order(
     given_events: list[Event], compactions: list[int], random: object
 ) -> None:
@@ -373,7 +373,7 @@ def test_the_list_is_that_of_all_events_in_any_order(
     st.lists(st.integers(0, 1), max_size=80),
     st.tuples(*[st.none() | st.integers(0, 40)] * 2),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_two_at_once_in_any_interleaving_killed_anywhere(
     given_events: list[Event], order: list[int], kills: tuple[int | None, int | None]
 ) -> None:
@@ -403,7 +403,7 @@ def test_two_at_once_in_any_interleaving_killed_anywhere(
 
 
 @given(some_events(3, 12), st.lists(st.integers(0, 2), max_size=120))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_a_reader_meanwhile_sees_the_same_list(given_events: list[Event], order: list[int]) -> None:
     """Who lists while two compact, in any interleaving, misses nothing."""
     objects: dict[str, bytes] = {}
@@ -585,6 +585,7 @@ def test_two_processes_and_a_reader(tmp_path: Path) -> None:
     race(str(tmp_path / "store"), 40, 3)
 
 
+@pytest.mark.slow
 def test_two_processes_and_a_reader_on_s3(s3_bucket: str) -> None:
     """The same in a bucket."""
     race(f"s3://{s3_bucket}/x", 10, 2)

@@ -39,11 +39,6 @@ def capture(profiler: str, status: Status = Status.COMPLETE) -> Capture:
     return Capture(profiler, status, files=(CaptureFile("f", 1, 1),))
 
 
-def a_store(tmp_path: Path) -> Archive:
-    """Return an empty archive."""
-    return an_archive(tmp_path)
-
-
 def put(
     archive: Archive,
     age: timedelta,
@@ -89,7 +84,7 @@ def ids(events: list[Event]) -> list[str]:
 
 def test_without_a_rule_nothing_goes(tmp_path: Path) -> None:
     """No rule lets nothing go, however old it is."""
-    archive = a_store(tmp_path)
+    archive = an_archive(tmp_path)
     event = put(archive, 1000 * DAY)
     assert due([event], Rules(), NOW) == []
     assert due([event], Rules(since_arrival=True), NOW) == []
@@ -97,7 +92,7 @@ def test_without_a_rule_nothing_goes(tmp_path: Path) -> None:
 
 def test_recordings_go_by_their_end(tmp_path: Path) -> None:
     """A recording of a month that ended today stays; one that ended long ago goes."""
-    archive = a_store(tmp_path)
+    archive = an_archive(tmp_path)
     old, young = put(archive, 31 * DAY), put(archive, 29 * DAY)
     long = put(archive, DAY, started_at=NOW - 40 * DAY)
     assert due([old, young, long], Rules(30 * DAYS, 30 * DAYS), NOW) == [old]
@@ -105,7 +100,7 @@ def test_recordings_go_by_their_end(tmp_path: Path) -> None:
 
 def test_what_came_late_into_the_store_is_young_for_retention(tmp_path: Path) -> None:
     """What was recovered or imported is kept as long as what was recorded now; a person may delete it."""
-    archive = a_store(tmp_path)
+    archive = an_archive(tmp_path)
     recovered = put(archive, 40 * DAY, arrived=DAY)
     assert due([recovered], Rules(30 * DAYS, since_arrival=True), NOW) == []
     assert due([recovered], Rules(30 * DAYS), NOW) == [recovered]
@@ -113,7 +108,7 @@ def test_what_came_late_into_the_store_is_young_for_retention(tmp_path: Path) ->
 
 def test_recordings_of_resources_alone_have_their_own_age(tmp_path: Path) -> None:
     """Profilers that recorded nothing do not count; with 0 days one kind stays for ever."""
-    archive = a_store(tmp_path)
+    archive = an_archive(tmp_path)
     alone = put(archive, 100 * DAY, captures=(capture("resources"), capture("cpu", Status.SKIPPED)))
     both = put(archive, 100 * DAY)
     nothing = put(archive, 100 * DAY, captures=(capture("memray", Status.FAILED),))
@@ -126,7 +121,7 @@ def test_recordings_of_resources_alone_have_their_own_age(tmp_path: Path) -> Non
 
 def test_the_last_of_each_subject_stay(tmp_path: Path) -> None:
     """Counted by subject; runs and tries of a task are one, and children go with who started them."""
-    archive = a_store(tmp_path)
+    archive = an_archive(tmp_path)
     etl = [put(archive, number * DAY) for number in (5, 4, 3)]
     other = put(archive, 9 * DAY, name="other")
     tasks = [
@@ -142,8 +137,8 @@ def test_the_last_of_each_subject_stay(tmp_path: Path) -> None:
 
 def test_what_runs_stays_until_it_was_silent_for_a_day(tmp_path: Path) -> None:
     """Whatever the rule is: an upload that is late for an hour is no reason."""
-    archive = a_store(tmp_path)
-    running = {"kind": EventKind.RUNNING, "status": Status.RUNNING, "ended_at": None}
+    archive = an_archive(tmp_path)
+    running: dict[str, Any] = {"kind": EventKind.RUNNING, "status": Status.RUNNING, "ended_at": None}
     live = put(archive, 40 * DAY, alive_at=NOW, arrived=timedelta(0), **running)
     quiet = put(archive, 40 * DAY, alive_at=NOW - timedelta(hours=5), arrived=timedelta(hours=5), **running)
     gone = put(archive, 40 * DAY, alive_at=NOW - 2 * DAY, arrived=2 * DAY, **running)
@@ -159,7 +154,7 @@ def test_what_runs_stays_until_it_was_silent_for_a_day(tmp_path: Path) -> None:
 
 def test_pruning_deletes_and_tells(tmp_path: Path) -> None:
     """What is pruned is in no list and no folder, and its bytes are told."""
-    archive = a_store(tmp_path)
+    archive = an_archive(tmp_path)
     old, young = put(archive, 40 * DAY), put(archive, DAY)
     doomed = plan(archive, Rules(30 * DAYS, 30 * DAYS), NOW)
     assert doomed.size_bytes == 30 + 6 + 2
@@ -171,7 +166,7 @@ def test_pruning_deletes_and_tells(tmp_path: Path) -> None:
 
 def test_folders_without_a_recording_go_after_a_day(tmp_path: Path) -> None:
     """What a ship left that was killed before its first event, or that was late for a deleted recording."""
-    archive = a_store(tmp_path)
+    archive = an_archive(tmp_path)
     known, deleted = put(archive, 2 * DAY), put(archive, 2 * DAY)
     lost = recording_key(a_recording())
     archive.store.put(f"{lost}/memray/raw/sub/f.zst", b"12345")
@@ -189,7 +184,7 @@ def test_folders_without_a_recording_go_after_a_day(tmp_path: Path) -> None:
 
 def test_what_is_not_ours_is_not_touched(tmp_path: Path) -> None:
     """Other files in the store's folder, also where recordings are, and recordings of other ids."""
-    archive = a_store(tmp_path)
+    archive = an_archive(tmp_path)
     foreign = [
         "README",
         "data/x.parquet",
@@ -211,7 +206,7 @@ def test_what_is_not_ours_is_not_touched(tmp_path: Path) -> None:
 
 def test_reports_of_older_revisions_go(tmp_path: Path) -> None:
     """Of a recording that stays nobody asks for what was made of an earlier revision of it."""
-    archive = a_store(tmp_path)
+    archive = an_archive(tmp_path)
     event = put(archive, 2 * DAY, revision=7)
     stale = [f"{event.key}/memray/reports/6-1.0-abc/a.html", f"{event.key}/memray/readings/1.0-2-3.json.gz"]
     kept = [f"{event.key}/memray/reports/odd/a.html", f"{event.key}/memray/readings/1.0-7.json.gz"]
@@ -228,7 +223,7 @@ def test_reports_of_older_revisions_go(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", [EventKind.FINAL, EventKind.RUNNING])
 def test_a_store_of_a_newer_format_is_left_alone(tmp_path: Path, kind: EventKind) -> None:
     """One event that a newer version wrote, and nothing is judged by what this one can read."""
-    archive = a_store(tmp_path)
+    archive = an_archive(tmp_path)
     event = put(archive, 40 * DAY, kind=kind)
     newer = event_to_json(evolve(event, kind=EventKind.FINAL)).replace(b'"format":1', b'"format":2')
     key = f"journal/2026-11-14T00/{uuid7()}-{event.recording.id}-final.json"
@@ -243,7 +238,7 @@ def test_a_store_of_a_newer_format_is_left_alone(tmp_path: Path, kind: EventKind
 
 def test_a_recording_whose_event_is_damaged_stays(tmp_path: Path) -> None:
     """Neither as old nor as a folder of nobody: its event may be mended."""
-    archive = a_store(tmp_path)
+    archive = an_archive(tmp_path)
     event = put(archive, 40 * DAY)
     (path,) = (tmp_path / "store" / "journal").rglob("*-final.json")
     path.write_bytes(b"damaged")
@@ -288,7 +283,7 @@ list(prune(archive, plan(archive, rules)))
 @pytest.mark.parametrize("steps", [0, 1, 2, 3, 4, 5, 9])
 def test_pruning_that_is_killed_is_ended_by_the_next(tmp_path: Path, steps: int) -> None:
     """A recording is listed whole or not at all, and what is left of it goes with a later pruning."""
-    archive = a_store(tmp_path)
+    archive = an_archive(tmp_path)
     olds, young = [put(archive, 40 * DAY), put(archive, 41 * DAY)], put(archive, DAY)
     done = subprocess.run(
         [sys.executable, "-c", PRUNE, str(tmp_path / "store"), str(steps)], check=False, cwd=ROOT
@@ -313,7 +308,7 @@ def lease_of(archive: Archive) -> dict[str, Any]:
 
 def test_a_store_is_cared_for_once_a_day(tmp_path: Path) -> None:
     """Who comes later on the same day finds it done; the next day, or after a killed one, it is due."""
-    archive = a_store(tmp_path)
+    archive = an_archive(tmp_path)
     old, young = put(archive, 40 * DAY), put(archive, 9 * DAY)
     assert maintain(archive, MONTH, settle_seconds=0)
     assert archive.recordings() == [young]
@@ -343,7 +338,7 @@ def test_a_store_is_cared_for_once_a_day(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_a_damaged_lease_is_none(tmp_path: Path, damage: bytes) -> None:
     """Whatever lies under its key, the store is cared for."""
-    archive = a_store(tmp_path)
+    archive = an_archive(tmp_path)
     put(archive, 40 * DAY)
     archive.store.put("maintenance.json", damage)
     assert maintain(archive, MONTH, settle_seconds=0)
@@ -352,7 +347,7 @@ def test_a_damaged_lease_is_none(tmp_path: Path, damage: bytes) -> None:
 
 def test_a_lease_of_a_newer_format_is_left_alone(tmp_path: Path) -> None:
     """The store belongs to a newer version."""
-    archive = a_store(tmp_path)
+    archive = an_archive(tmp_path)
     put(archive, 40 * DAY)
     archive.store.put("maintenance.json", b'{"format":2}')
     with pytest.raises(FormatError, match="newer"):
@@ -362,7 +357,7 @@ def test_a_lease_of_a_newer_format_is_left_alone(tmp_path: Path) -> None:
 
 def test_the_longest_time_that_somebody_asked_for_counts(tmp_path: Path) -> None:
     """One host with the default deletes nothing of a store that another wants to keep, for ever or longer."""
-    archive = a_store(tmp_path)
+    archive = an_archive(tmp_path)
     events = [put(archive, days * DAY) for days in (40, 100)]
     for_ever = {"retention_days": 0.0, "retention_days_resources": 0.0}
     assert not maintain(archive, for_ever, settle_seconds=0)
@@ -382,7 +377,7 @@ def test_the_longest_time_that_somebody_asked_for_counts(tmp_path: Path) -> None
 
 def test_where_all_is_kept_nothing_is_done(tmp_path: Path) -> None:
     """Neither pruned nor compacted, however often."""
-    archive = a_store(tmp_path)
+    archive = an_archive(tmp_path)
     put(archive, 400 * DAY)
     set_back(tmp_path, 400 * DAY)
     before = sorted(each.key for each in archive.store.list(""))
@@ -393,7 +388,7 @@ def test_where_all_is_kept_nothing_is_done(tmp_path: Path) -> None:
 
 def test_a_clock_that_is_ahead_deletes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What counts is the earlier of our time and that of the store, which dated the lease."""
-    archive = a_store(tmp_path)
+    archive = an_archive(tmp_path)
     event = put(archive, DAY)
 
     class Ahead(datetime):
@@ -418,7 +413,7 @@ print(maintain(archive, {"retention_days": 30.0, "retention_days_resources": 180
 """
 
 
-@pytest.mark.parametrize("place", ["folder", "bucket"])
+@pytest.mark.parametrize("place", ["folder", pytest.param("bucket", marks=pytest.mark.slow)])
 def test_two_hosts_at_once(place: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """Both may begin in the same moment: at least one does it, and the store is as if one had."""
     url = str(tmp_path / "store") if place == "folder" else f"s3://{request.getfixturevalue('s3_bucket')}/x"
