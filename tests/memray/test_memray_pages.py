@@ -35,6 +35,17 @@ time.sleep(0.1)
 """
 """Holds 30 MB at its peak, and 7 MB at its end."""
 
+PARTS = """
+def small():
+    return bytearray(2_000_000)
+def large():
+    return [bytearray(3_000_000) for _ in range(6)]
+def both():
+    return small(), large()
+kept = both()
+"""
+"""Holds 2 MB of one function and 18 MB of another."""
+
 PAGES = [FlamegraphRenderer(), LeaksRenderer(), TableRenderer(), TemporalRenderer()]
 
 
@@ -122,17 +133,7 @@ def test_pages_are_of_memray_alone(page: ReportRenderer) -> None:
 
 def test_tree_draws_calls_by_size(record: Record) -> None:
     """Callees hang from their callers, largest first, with their bytes, share and allocations."""
-    recorded = record(
-        """
-def small():
-    return bytearray(2_000_000)
-def large():
-    return [bytearray(3_000_000) for _ in range(6)]
-def both():
-    return small(), large()
-kept = both()
-"""
-    )
+    recorded = record(PARTS)
     lines = render(TreeRenderer(), recorded).splitlines()
     (small,) = [line for line in lines if " small " in line]
     (both,) = [line for line in lines if " both " in line]
@@ -146,9 +147,10 @@ kept = both()
 
 def test_tree_leaves_out_the_smallest(record: Record) -> None:
     """Options bound how much is drawn."""
-    recorded = record(LEAKING)
-    assert " passing " in render(TreeRenderer(), recorded)
-    assert " passing " not in render(TreeRenderer(min_percent=100), recorded)
+    recorded = record(PARTS)
+    assert " small " in render(TreeRenderer(), recorded)
+    some = render(TreeRenderer(min_percent=20), recorded)
+    assert (" small " in some, " large " in some) == (False, True)
     drawn = render(TreeRenderer(max_lines=2, min_percent=0), recorded).splitlines()
     assert len(drawn) == 5 + 2
 
