@@ -21,7 +21,7 @@ from attrs import frozen
 
 from profilerkit.errors import NotFoundError, StoreError
 from profilerkit.interfaces import ResultStore, StoredObject
-from profilerkit.keys import TEMPORARY, check_key, check_prefix, is_key
+from profilerkit.keys import KEY_LENGTH, TEMPORARY, check_key, check_prefix, is_part
 from profilerkit.storeurl import local_path
 
 RACE_SECONDS = 10.0
@@ -112,13 +112,14 @@ class LocalStore(ResultStore):
                 raise
         for entry in found:
             key = prefix + entry.name
-            if not is_key(key):
+            if len(key) > KEY_LENGTH or not is_part(entry.name):
                 continue
-            with self._in_words("read"):
-                try:
-                    status = entry.stat(follow_symlinks=False)
-                except FileNotFoundError:  # deleted meanwhile
-                    continue
+            try:
+                status = entry.stat(follow_symlinks=False)
+            except FileNotFoundError:  # deleted meanwhile
+                continue
+            except OSError as error:
+                raise self._problem("read", error) from error
             if stat.S_ISDIR(status.st_mode):
                 yield from self._walk(folder / entry.name, key + "/", "")
             elif stat.S_ISREG(status.st_mode):
@@ -176,9 +177,12 @@ class LocalStore(ResultStore):
         try:
             yield
         except OSError as error:
-            reason = error.strerror or str(error)
-            where = f" ({error.filename})" if error.filename else ""
-            raise StoreError(f"The store {self.root} cannot be {done}: {reason}{where}.") from error
+            raise self._problem(done, error) from error
+
+    def _problem(self, done: str, error: OSError) -> StoreError:
+        reason = error.strerror or str(error)
+        where = f" ({error.filename})" if error.filename else ""
+        return StoreError(f"The store {self.root} cannot be {done}: {reason}{where}.")
 
 
 def _sweep(folder: Path) -> None:

@@ -18,14 +18,14 @@ from profilerkit.assemble import assemble
 from profilerkit.catalog.query import Query
 from profilerkit.errors import NotFoundError, ProfilerKitError, UsageError
 from profilerkit.model import Capture, Event, EventKind, Recording
-from profilerkit.reading import Reading
-from profilerkit.render import Shelf, StoreShelf
 from profilerkit.settings import Settings
 from profilerkit.stores import open_store
 from profilerkit.storeurl import store_fingerprint
 
 if TYPE_CHECKING:
     from profilerkit.catalog.catalog import Catalog
+    from profilerkit.reading import Reading
+    from profilerkit.render import Shelf
 
 log = logging.getLogger("profilerkit.cli")
 
@@ -77,11 +77,10 @@ class Library:
         local = [each for each in spools.values() if query.fits(each.recording)]
         entries = [*local, *(_stored(event) for event in rows.select(stored, limit=limit))]
         entries.sort(key=lambda each: each.recording.id, reverse=True)
-        return Listing(
-            entries[:limit],
-            len(local) + rows.count(stored),
-            len(spools) + rows.count(Query(without=tuple(spools))),
-        )
+        fitting = len(local) + rows.count(stored)
+        everything = query == Query()
+        there = fitting if everything else len(spools) + rows.count(Query(without=tuple(spools)))
+        return Listing(entries[:limit], fitting, there)
 
     def ids(self) -> list[str]:
         """Return the ids of all recordings, newest first."""
@@ -145,6 +144,8 @@ class Library:
         """Return where the files of a recording are."""
         if entry.spool is not None:
             return SpoolShelf(entry.spool, entry.recording, self)
+        from profilerkit.render import StoreShelf  # what makes reports is not imported to list
+
         assert entry.event is not None
         shelf = StoreShelf(self.archive, entry.event)
         shelf.recording = _as_seen_now(attrs.evolve(entry.event, recording=shelf.recording))
