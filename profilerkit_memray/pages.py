@@ -10,7 +10,7 @@ import dataclasses
 import html
 import inspect
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
@@ -107,8 +107,8 @@ class LeaksRenderer(_Page):
                 inverted=self.inverted,
                 confidential_files="all",
             )
-            arenas = () if source.capture.options.get("python_allocators") else (ARENAS,)
-            _write(report, target, metadata, (LEAKS, *arenas), inverted=self.inverted, leaks=True)
+            note = LEAKS if source.capture.options.get("python_allocators") else f"{LEAKS} {ARENAS}"
+            _write(report, target, metadata, note, inverted=self.inverted, leaks=True)
 
 
 @define
@@ -250,19 +250,17 @@ def _write(
     report: Any,
     target: Path,
     metadata: Any,
-    notes: Iterable[str] = (),
+    note: str = "",
     *,
     inverted: bool = False,
     leaks: bool = False,
 ) -> None:
-    """Write a page, with notes above what it shows."""
+    """Write a page, with a note above what it shows."""
     page = io.StringIO()
     report.render(
         page, metadata=metadata, show_memory_leaks=leaks, merge_threads=True, inverted=inverted, no_web=True
     )
-    shown = "".join(
-        f'<div class="alert alert-warning m-2" role="alert">{html.escape(each)}</div>' for each in notes
-    )
+    box = f'<div class="alert alert-warning m-2" role="alert">{html.escape(note)}</div>' if note else ""
     text = page.getvalue()
     before = next(each for each in ('<main class="container-fluid">', "<body>", "") if each in text)
-    target.write_text(text.replace(before, before + shown, 1), encoding="utf-8")
+    target.write_text(text.replace(before, before + box, 1), encoding="utf-8")
