@@ -27,8 +27,10 @@ class RetryingStore(ResultStore):
 
     @classmethod
     def from_url(cls, url: str) -> ResultStore:
-        """Raise NotImplementedError: it is made around another store."""
-        raise NotImplementedError
+        """Return the store at `url`, made to try again."""
+        from profilerkit.stores import open_store
+
+        return cls(open_store(url))
 
     def put(self, key: str, data: Path | bytes) -> None:
         """Store a file or bytes."""

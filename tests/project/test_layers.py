@@ -28,9 +28,9 @@ LAYERS = (
     {"guards", "forks", "state"},
     {"model", "reading", "limits", "storeurl", "spool", "options", "settings", "rawfiles"},
     {"interfaces", "keys", "codec", "link", "shipping", "assemble", "evidence", "outside", "quotas"},
-    {"plugins", "readings", "source", "worker", "localstore", "journal", "retry"},
+    {"plugins", "readings", "source", "worker", "localstore", "journal"},
     {"stores", "select", "stacks", "dayfiles", "survey"},
-    {"archive"},
+    {"archive", "retry"},
     {
         "inside",
         "session",
