@@ -122,8 +122,8 @@ class TemporalRenderer(_Page):
         default=False, metadata={"help": "Begin with the functions that allocated, and go to their callers."}
     )
     max_capture_mib: float = field(
-        default=64.0,
-        metadata={"help": "Refuse a larger capture: this page needs up to 30 times its size in memory."},
+        default=32.0,
+        metadata={"help": "Refuse a larger capture: this page needs 10 to 80 times its size in memory."},
     )
 
     def render(self, source: Source, target: Path) -> None:
