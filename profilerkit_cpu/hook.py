@@ -52,6 +52,8 @@ class HookSampler:
         """The node that waits, while the thread does something else than what is recorded."""
         self.last_seconds = 0.0
         """Until here, by `time.perf_counter`, all time is in the tree, but for `owed_seconds`."""
+        self.switched = False
+        """Whether another context than the recorded one was ever seen."""
         self.owed_seconds = 0.0
         """Time that what is recorded ran before it was left, for the next sample of it."""
         self.ended: str | None = None
@@ -194,6 +196,7 @@ class HookSampler:
     ) -> None:
         """Note that what is recorded was left, or comes back; `coroutines` await, innermost first."""
         now = self._clock()
+        self.switched = True
         if old is self._marker:
             self._leave(frame, coroutines, now)
         elif new is self._marker and self.away is not None:

@@ -45,6 +45,8 @@ class HookRecorder:
         self._complete = False
         self._thread_name = ""
         self._stopped_here = False
+        self._frames_searched = 0
+        self._has_event_loop = False
         self._failure: BaseException | None = None
         self._written_samples = -1
         self._wake, self._done = _thread.allocate_lock(), _thread.allocate_lock()
@@ -167,6 +169,11 @@ class HookRecorder:
             f"Recorded with pyinstrument: wall time of one thread ({self._thread_name}), on which the "
             "recording began. Other threads, and what part of the time was CPU time, are not in the stacks."
         ]
+        if self._async_mode != "disabled" and self._saw_event_loop() and not sampler.switched:
+            notes.append(
+                "Waits of coroutines are the event loop's here: to tell whose they are, the recording has to "
+                "begin in the coroutine (`with profilerkit.profile(…)` there, or as its decorator)."
+            )
         if sampler.ended is not None:
             seconds = max(0.0, sampler.last_seconds - self._began_seconds)
             notes.append(f"Nothing was sampled from {seconds:.1f} s on: {sampler.ended}.")
@@ -175,3 +182,13 @@ class HookRecorder:
                 "The call tree reached its limit: from then on some callees count with their caller."
             )
         return notes
+
+    def _saw_event_loop(self) -> bool:
+        """Tell whether asyncio's event loop is among the functions that were seen."""
+        frames = self.sampler.tree.frames
+        for number in range(self._frames_searched, len(frames)):
+            function, filename, _ = frames[number]
+            if function == "_run_once" and filename.endswith("base_events.py"):
+                self._has_event_loop = True
+        self._frames_searched = len(frames)
+        return self._has_event_loop

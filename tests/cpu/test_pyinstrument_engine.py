@@ -57,12 +57,13 @@ def callers(tree: StackTree, function: str) -> set[str]:
 
 def test_wall_time_of_calls_and_waits(tmp_path: Path) -> None:
     """Every second is in a stack, with built-in functions at their ends."""
-    recorded = hooked(tmp_path, "spin(0.3)\ndoze(0.4)\n")
+    source = "began = time.perf_counter()\ndoze(0.4)\nprint(time.perf_counter() - began)\nspin(0.3)\n"
+    recorded = hooked(tmp_path, source)
     reading = recorded.reading
     assert reading.stacks is not None
     assert [each.name for each in reading.stacks.metrics] == ["wall"]
     wall = reading.summary["wall_seconds"] or 0.0
-    assert recorded.seconds("wall", "doze") == pytest.approx(0.4, abs=0.1)
+    assert recorded.seconds("wall", "doze") == pytest.approx(float(recorded.stdout), abs=0.03)
     assert recorded.seconds("wall", "spin") == pytest.approx(
         wall - recorded.seconds("wall", "doze"), abs=0.05
     )
@@ -85,12 +86,14 @@ def test_another_thread_than_the_main_one(tmp_path: Path) -> None:
     source = """
 def body():
     profiler.start(folder, target)
+    began = time.perf_counter()
     doze(0.3)
+    print(time.perf_counter() - began)
 worker = threading.Thread(target=body, name="worker"); worker.start(); worker.join()
 doze(0.3)
 """
     recorded = hooked(tmp_path, source)
-    assert recorded.seconds("wall", "doze") == pytest.approx(0.3, abs=0.1)
+    assert recorded.seconds("wall", "doze") == pytest.approx(float(recorded.stdout), abs=0.05)
     assert "one thread (worker)" in recorded.notes
 
 
@@ -109,7 +112,7 @@ second = threading.Thread(target=successor); second.start(); print(second.ident 
     recorded = hooked(tmp_path, source)
     assert "successor" not in functions(recorded.reading)
     assert "Nothing was sampled" not in recorded.notes
-    assert whole_wall(recorded) < 1.0
+    assert whole_wall(recorded) < 1.5
 
 
 def test_names_that_pyinstrument_cannot_tell_apart(tmp_path: Path) -> None:
@@ -126,7 +129,7 @@ asyncio.run(main())
 """
     recorded = hooked(tmp_path, source)
     assert recorded.stdout.strip() == "went on"
-    assert self_seconds(recorded.reading, "wall")["[await]"] == pytest.approx(0.05, abs=0.04)
+    assert self_seconds(recorded.reading, "wall")["[await]"] >= 0.04
 
 
 def test_deep_stacks_are_cut_and_trees_are_bounded(tmp_path: Path) -> None:
@@ -147,11 +150,16 @@ def test_deep_stacks_are_cut_and_trees_are_bounded(tmp_path: Path) -> None:
 # -- async code ---------------------------------------------------------------------------------
 
 ASYNC = """
-import asyncio
+import asyncio, json
+waited = {"fetch": 0.0, "load": 0.0}
 async def fetch():
+    began = time.perf_counter()
     await asyncio.sleep(0.05)
+    waited["fetch"] += time.perf_counter() - began
 async def load():
+    began = time.perf_counter()
     await asyncio.sleep(0.1)
+    waited["load"] += time.perf_counter() - began
 async def handle():
     for _ in range(4):
         await fetch()
@@ -167,6 +175,7 @@ async def main():
     await handle()
     profiler.stop()
     if stranger: await stranger
+    print(json.dumps(waited))
 asyncio.run(main())
 """
 
@@ -177,9 +186,10 @@ def test_awaits_belong_to_the_coroutine_that_awaits(tmp_path: Path) -> None:
     tree = recorded.reading.stacks
     assert tree is not None
     assert callers(tree, "[await]") == {"sleep"}
-    assert recorded.seconds("wall", "fetch") == pytest.approx(0.2, abs=0.06)
-    assert recorded.seconds("wall", "load") == pytest.approx(0.1, abs=0.04)
-    assert self_seconds(recorded.reading, "wall")["[await]"] == pytest.approx(0.3, abs=0.06)
+    waited = json.loads(recorded.stdout)
+    assert recorded.seconds("wall", "fetch") == pytest.approx(waited["fetch"], abs=0.03)
+    assert recorded.seconds("wall", "load") == pytest.approx(waited["load"], abs=0.02)
+    assert self_seconds(recorded.reading, "wall")["[await]"] == pytest.approx(sum(waited.values()), abs=0.04)
     assert "select" not in functions(recorded.reading)
     assert whole_wall(recorded) == pytest.approx(recorded.reading.summary["wall_seconds"] or 0.0, rel=0.02)
 
@@ -196,6 +206,18 @@ def test_disabled_shows_the_event_loop(tmp_path: Path) -> None:
     recorded = hooked(tmp_path, "with_stranger = True\n" + ASYNC, async_mode="disabled")
     assert "[await]" not in functions(recorded.reading)
     assert {"foreign", "_run_once"} <= functions(recorded.reading)
+
+
+def test_begun_outside_the_event_loop(tmp_path: Path) -> None:
+    """Then no wait can be told from the loop's, and a note says what to do; other programs have none."""
+    source = "import asyncio\nasync def main(): await asyncio.sleep(0.2)\nasyncio.run(main())\n"
+    recorded = hooked(tmp_path, source)
+    assert "[await]" not in functions(recorded.reading)
+    assert "the recording has to begin in the coroutine" in recorded.notes
+    for name, other in (("in", "with_stranger = False\n" + ASYNC), ("none", "import asyncio\ndoze(0.1)\n")):
+        folder = tmp_path / name
+        folder.mkdir()
+        assert "event loop" not in hooked(folder, other).notes
 
 
 CALLBACK = """
@@ -253,7 +275,7 @@ def test_a_foreign_hook_is_told(tmp_path: Path, given_back: bool) -> None:
     source += "profiler.stop()\nprint(sys.getprofile() is hook)\nsys.setprofile(None)\n"
     recorded = hooked(tmp_path, "import sys\n" + source)
     assert recorded.stdout.strip() == str(not given_back)
-    assert "Nothing was sampled from 0." in recorded.notes
+    assert "Nothing was sampled from " in recorded.notes
     assert "doze" not in functions(recorded.reading)
 
 
@@ -269,8 +291,8 @@ sys.setprofile(lambda *a: None)
 one(); two(); one(); two(); time.sleep(60)
 """
     recorded = Program(tmp_path, source, {"engine": "pyinstrument"}).kill_after(5.0)
-    assert "Nothing was sampled from 0." in recorded.notes
-    assert whole_wall(recorded) < 1.0
+    assert "Nothing was sampled from " in recorded.notes
+    assert whole_wall(recorded) < 1.5
 
 
 def test_a_hook_that_is_there_is_kept(tmp_path: Path) -> None:
