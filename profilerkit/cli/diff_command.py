@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import rich_click as click
 
 from profilerkit.cli.shared import common, complete_recording, completes, json_option
-from profilerkit.errors import NotFoundError, ProfilerKitError
+from profilerkit.errors import ProfilerKitError
 from profilerkit.model import Status
 from profilerkit.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from profilerkit.cli.comparison import Side
     from profilerkit.cli.library import Entry, Library
-
-BEFORE_LATEST = re.compile(r"latest~(\d{1,6})")
 
 
 @completes
@@ -31,7 +28,7 @@ def _complete_profiler(ctx: click.Context) -> Iterable[str]:
     if not typed:
         return plugins.names(plugins.PROFILERS)
     library = Library(load_settings({"store": ctx.params.get("store")}))
-    recorded = [{each.profiler for each in find(library, name).recording.captures} for name in typed]
+    recorded = [{each.profiler for each in library.find(name).recording.captures} for name in typed]
     return sorted(set.intersection(*recorded))
 
 
@@ -74,7 +71,7 @@ def command(
 
     library = Library(settings)
     with working("Reading the recordings", quiet=quiet):
-        entries = find(library, a), find(library, b)
+        entries = library.find(a), library.find(b)
         sides = [_side(library, each, profiler) for each in entries]
         # Tables are cut as they are printed: what they leave out is summed up from the rest.
         found = compare(*sides, profiler=profiler, limit=limit if as_json else None)
@@ -86,23 +83,6 @@ def command(
     from profilerkit.cli.comparison_story import tell
 
     tell(found, limit=limit, thorough=verbose or profiler is not None)
-
-
-def find(library: Library, reference: str) -> Entry:
-    """Return the recording of an id, a prefix, `latest`, or `latest~N`: the one N before it.
-
-    Raises NotFoundError or UsageError when it is none.
-    """
-    before = BEFORE_LATEST.fullmatch(reference)
-    if before is None:
-        return library.find(reference)
-    entries = library.entries()
-    if int(before[1]) >= len(entries):
-        raise NotFoundError(
-            f"There is no {reference} here (recordings in all: {len(entries)}).",
-            "See them: profilerkit list",
-        )
-    return entries[int(before[1])]
 
 
 def _side(library: Library, entry: Entry, profiler: str | None) -> Side:

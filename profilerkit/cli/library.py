@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import shutil
 from collections.abc import Iterable
 from datetime import datetime, timezone
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from profilerkit.render import Shelf
 
 log = logging.getLogger("profilerkit.cli")
+
+LATEST = re.compile(r"latest(?:~(\d{1,6}))?")
 
 
 @attrs.frozen
@@ -87,15 +90,22 @@ class Library:
         return sorted({*self._spools(), *self._rows().ids()}, reverse=True)
 
     def find(self, reference: str) -> Entry:
-        """Return the recording of an id, a unique prefix of one, or `latest`.
+        """Return the recording of an id, a unique prefix of one, `latest`, or `latest~N`: the one N before.
 
         Raises NotFoundError when there is none, UsageError when a prefix fits several.
         """
-        if reference == "latest":
-            found = self.select(Query(), 1)
+        latest = LATEST.fullmatch(reference)
+        if latest is not None:
+            before = int(latest[1] or 0)
+            found = self.select(Query(), before + 1)
             if not found.entries:
                 raise NotFoundError("There is no recording yet.", "Record one: profilerkit run script.py")
-            return found.entries[0]
+            if len(found.entries) <= before:
+                raise NotFoundError(
+                    f"There is no {reference} here (recordings in all: {len(found.entries)}).",
+                    "See them: profilerkit list",
+                )
+            return found.entries[before]
         wanted = reference.lower()
         found = self.select(Query(id_prefix=wanted), 3) if wanted else Listing([], 0, 0)
         if not found.entries:
