@@ -40,10 +40,10 @@ version: $(VENV)/.ready-to-test ## Run the tests that depend on the Python, for 
 slow: $(VENV)/.ready-to-test ## Run the slow tests: kills by the hundred, races by the minute
 	$(BIN)/pytest tests examples -m slow $(PYTEST)
 
-bench: $(VENV)/.ready-to-test ## Run every benchmark against its bar
+bench: $(VENV)/.ready-to-bench ## Run every benchmark against its bar
 	$(BIN)/python tools/bench.py
 
-accept: $(VENV)/.ready-to-test ## Run what docs/acceptance.toml lists and print pass, miss or absent
+accept: $(VENV)/.ready-to-bench ## Run what docs/acceptance.toml lists and print pass, miss or absent
 	$(BIN)/python tools/accept.py $(ACCEPT)
 
 docs: $(VENV)/.ready-for-docs ## Build the site into site/ with every link checked
@@ -81,6 +81,10 @@ $(VENV)/.ready-to-run: pyproject.toml constraints/dev.txt | $(BIN)/python
 $(VENV)/.ready-to-test: $(VENV)/.ready-to-run $(shell find $(wildcard $(EXAMPLES)) -name '*.py' -o -name pyproject.toml)
 	$(PIP) --no-build-isolation -e '.[memray,cpu,test]'
 	$(PIP) --no-build-isolation $(wildcard $(EXAMPLES))
+	@touch $@
+
+$(VENV)/.ready-to-bench: $(VENV)/.ready-to-test
+	$(PIP) --no-build-isolation -e '.[bench]'
 	@touch $@
 
 $(VENV)/.ready-for-docs: $(VENV)/.ready-to-run
