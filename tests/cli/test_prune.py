@@ -140,8 +140,11 @@ def typed(lab: Lab, answer: str, *arguments: str) -> str:
         preexec_fn=lambda: os.close(os.open(os.ttyname(0), os.O_RDWR)),
     ) as process:
         os.close(theirs)
-        said = ""
+        said, interrupt = "", answer == "\x03"
         while True:
+            # One that comes as Python begins to read is noted, and acted on after the next: so it is here.
+            while interrupt and "[y/N]" in said and not select.select([ours], [], [], 2)[0]:
+                os.write(ours, b"\x03")
             if not select.select([ours], [], [], 60)[0]:
                 process.kill()
                 raise AssertionError(f"it hangs: {said}")
