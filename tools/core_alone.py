@@ -20,6 +20,11 @@ CORE_TESTS = ("stacks", "store", "testing")
 """The folders of tests that need no backend of ours; single tests skip what is not installed."""
 NEED_MORE = (
     "--ignore=tests/store/test_contents.py",
+    "--ignore=tests/store/test_formats.py",
+    "--ignore=tests/stacks/test_pprof.py",
+    "--deselect=tests/store/test_retention.py::test_an_upload_has_the_store_pruned",
+    "--deselect=tests/store/test_retention.py::test_settings_keep_recordings_for_ever",
+    "--deselect=tests/store/test_retention.py::test_a_store_that_fails_stops_nothing",
     "--deselect=tests/store/test_fsspec_store.py::test_a_forbidden_store_is_told_without_secrets",
 )
 """Tests among them that do need a backend, or the filesystem of S3."""
