@@ -75,11 +75,11 @@ $(BIN)/python:
 
 $(VENV)/.ready-to-run: pyproject.toml constraints/dev.txt | $(BIN)/python
 	$(PIP) hatchling editables
-	$(PIP) --no-build-isolation -e '.[memray,cpu]'
+	$(PIP) --no-build-isolation -e '.[memray,cpu,web]'
 	@touch $@
 
 $(VENV)/.ready-to-test: $(VENV)/.ready-to-run $(shell find $(wildcard $(EXAMPLES)) -name '*.py' -o -name pyproject.toml)
-	$(PIP) --no-build-isolation -e '.[memray,cpu,test]'
+	$(PIP) --no-build-isolation -e '.[memray,cpu,web,test]'
 	$(PIP) --no-build-isolation $(wildcard $(EXAMPLES))
 	@touch $@
 

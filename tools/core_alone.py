@@ -30,10 +30,11 @@ NEED_MORE = (
 """Tests among them that do need a backend, or the filesystem of S3."""
 TEST_TOOLS = ("pytest", "hypothesis", "jsonschema")
 IMPORT_ALL = """
-# What is for tests needs pytest; what runs as a program would run.
+# What is for tests needs pytest, the web app its extra; what runs as a program would run.
 import importlib, pkgutil, profilerkit
 for each in pkgutil.walk_packages(profilerkit.__path__, "profilerkit."):
-    if ".testing" not in each.name and not each.name.endswith((".__main__", ".watcher")):
+    apart = any(part in each.name for part in (".testing", ".web."))
+    if not apart and not each.name.endswith((".__main__", ".watcher")):
         importlib.import_module(each.name)
 """
 

@@ -26,13 +26,13 @@ from pathlib import Path
 from typing import Any
 
 from profilerkit.archive import Archive
-from profilerkit.cli.library import Library
-from profilerkit.cli.show_command import read_all
-from profilerkit.cli.views import show_json
 from profilerkit.compaction import compact
+from profilerkit.contents import read_all
+from profilerkit.library import Library
 from profilerkit.localstore import LocalStore
 from profilerkit.render import list_reports
 from profilerkit.settings import load_settings
+from profilerkit.views import show_json
 
 HOT_ROWS = 5
 SILENT_SECONDS = 5.0

@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from profilerkit.cli.comparison import Comparison, Difference, Figure
 from profilerkit.cli.story import FIGURES, WORDS
 from profilerkit.cli.tables import STYLES, console, local_time, plain_table, text
+from profilerkit.comparison import Comparison, Difference, Figure
 from profilerkit.model import Outcome, Recording
 from profilerkit.reading import Metric
 from profilerkit.stacks.diff import DiffRow, MetricDiff

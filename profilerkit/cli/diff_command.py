@@ -9,20 +9,18 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from profilerkit.cli.shared import common, complete_recording, completes, json_option
-from profilerkit.errors import ProfilerKitError
-from profilerkit.model import Status
 from profilerkit.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from profilerkit.cli.comparison import Side
-    from profilerkit.cli.library import Entry, Library
+    from profilerkit.comparison import Side
+    from profilerkit.library import Entry, Library
 
 
 @completes
 def _complete_profiler(ctx: click.Context) -> Iterable[str]:
     """Give the profilers that recorded what was typed, which click leaves in `args` before this option."""
     from profilerkit import plugins
-    from profilerkit.cli.library import Library
+    from profilerkit.library import Library
 
     typed = [each for each in (ctx.params.get("a"), ctx.params.get("b"), *ctx.args) if each][:2]
     if not typed:
@@ -65,9 +63,9 @@ def command(
     A and B are each an id, the beginning of one, `latest`, or `latest~1` for the one before it. Numbers
     are absolute, line numbers do not count, and the same code in another folder is the same code.
     """
-    from profilerkit.cli.comparison import compare
-    from profilerkit.cli.library import Library
     from profilerkit.cli.progress import working
+    from profilerkit.comparison import compare
+    from profilerkit.library import Library
 
     library = Library(settings)
     with working("Reading the recordings", quiet=quiet):
@@ -76,7 +74,7 @@ def command(
         # Tables are cut as they are printed: what they leave out is summed up from the rest.
         found = compare(*sides, profiler=profiler, limit=limit if as_json else None)
     if as_json:
-        from profilerkit.cli.comparison_views import diff_json
+        from profilerkit.comparison_views import diff_json
 
         click.echo(json.dumps(diff_json(found), indent=2))
         return
@@ -87,23 +85,6 @@ def command(
 
 def _side(library: Library, entry: Entry, profiler: str | None) -> Side:
     """Read a recording; of one profiler only, when it is named: a large capture takes its time."""
-    import attrs
+    from profilerkit.comparison import side
 
-    from profilerkit.cli.comparison import Side
-    from profilerkit.readings import merged_summary
-    from profilerkit.render import get_reading
-
-    shelf = library.shelf(entry)
-    readings, errors = {}, {}
-    for capture in shelf.recording.captures:
-        nothing = capture.status in (Status.SKIPPED, Status.FAILED) or not capture.files
-        if nothing or profiler not in (None, capture.profiler):
-            continue
-        try:
-            readings[capture.profiler] = get_reading(shelf, capture)
-        except ProfilerKitError as error:
-            errors[capture.profiler] = str(error)
-    summary = merged_summary(dict(shelf.recording.summary), readings)
-    if profiler is not None:  # the others, which know some numbers better, were asked when it was recorded
-        summary.update({key: value for key, value in shelf.recording.summary.items() if value is not None})
-    return Side(attrs.evolve(shelf.recording, summary=summary), readings, errors)
+    return side(library.shelf(entry), profiler)

@@ -21,7 +21,7 @@ from profilerkit.settings import Settings
 
 if TYPE_CHECKING:
     from profilerkit.bundle import Part
-    from profilerkit.cli.library import Entry, Library
+    from profilerkit.library import Entry, Library
     from profilerkit.model import Recording
     from profilerkit.render import Shelf
 
@@ -45,8 +45,8 @@ def command(recording: str, output: Path, settings: Settings, quiet: bool, verbo
     RECORDING is an id, the beginning of one, or `latest`.
     """
     from profilerkit.cli.app import say
-    from profilerkit.cli.library import Library
     from profilerkit.cli.progress import working
+    from profilerkit.library import Library
 
     library = Library(settings)
     entry = library.find(recording)

@@ -41,8 +41,8 @@ def command(
 ) -> None:
     """List recordings, newest first; running ones of this host too."""
     from profilerkit.catalog.query import Query
-    from profilerkit.cli.library import Library
     from profilerkit.cli.progress import working
+    from profilerkit.library import Library
 
     query = Query(
         name=name,
@@ -55,7 +55,7 @@ def command(
         found = Library(settings).select(query, limit)
     recordings = [each.recording for each in found.entries]
     if as_json:
-        from profilerkit.cli.views import list_json
+        from profilerkit.views import list_json
 
         click.echo(json.dumps([list_json(each) for each in recordings], indent=2))
         return

@@ -129,7 +129,7 @@ def _counted(found: Iterable[Doomed]) -> str:
 
 
 def _as_json(found: Iterable[Doomed], *, dry_run: bool) -> dict[str, Any]:
-    from profilerkit.cli.views import list_json
+    from profilerkit.views import list_json
 
     found = list(found)
     return {

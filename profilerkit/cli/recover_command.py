@@ -24,7 +24,7 @@ LONGEST_WAIT_SECONDS = 30.0
 def command(as_json: bool, settings: Settings, quiet: bool, verbose: bool) -> None:
     """Upload recordings that a killed watcher, a reboot or an unreachable store left behind here."""
     from profilerkit.cli.progress import working
-    from profilerkit.cli.views import list_json
+    from profilerkit.views import list_json
 
     with working("Shipping", quiet=quiet):
         shipped, left, errors = _recover(settings)

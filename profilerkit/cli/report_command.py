@@ -47,8 +47,8 @@ def command(
 
     Text goes to the standard output; what is no text needs -o FILE or --open.
     """
-    from profilerkit.cli.library import Library
     from profilerkit.cli.progress import working
+    from profilerkit.library import Library
 
     library = Library(settings)
     shelf = library.shelf(library.find(recording))

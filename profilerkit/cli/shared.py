@@ -13,7 +13,7 @@ from profilerkit.errors import UnavailableError, UsageError
 from profilerkit.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from profilerkit.cli.library import Library
+    from profilerkit.library import Library
 
 F = TypeVar("F", bound=Callable[..., Any])
 Complete = Callable[[click.Context, click.Parameter, str], "list[str]"]
@@ -57,7 +57,7 @@ def completes(function: Callable[[click.Context], Iterable[str]]) -> Complete:
 
 
 def _library(ctx: click.Context) -> Library:
-    from profilerkit.cli.library import Library
+    from profilerkit.library import Library
 
     return Library(load_settings({"store": ctx.params.get("store")}))
 

@@ -8,10 +8,11 @@ from rich.console import Console
 from rich.table import Table
 
 from profilerkit.cli.tables import STYLES, area_chart, console, local_time, plain_table, text
-from profilerkit.model import Outcome, Recording, Status
+from profilerkit.model import Outcome, Recording
 from profilerkit.reading import Reading, Timeline
 from profilerkit.stacks.fold import HotRow, hot, metrics, own_hot, whole
 from profilerkit.stacks.units import format_share, format_value
+from profilerkit.verdict import has_functions, verdict
 
 ROWS = 8
 CHART_WIDTH = 60
@@ -67,38 +68,6 @@ def _head(out: Console, recording: Recording) -> None:
         out.print(text(f"{key}={value}", "dim"))
 
 
-def verdict(recording: Recording, readings: Mapping[str, Reading]) -> list[str]:
-    """Return in plain words how it ended, and which line of own code was responsible for most."""
-    lines = [_ending(recording)]
-    for name, unit, words in (
-        ("memray", "bytes", "held at the peak of the heap"),
-        ("cpu", "seconds", "of CPU time"),
-    ):
-        reading = readings.get(name)
-        row = (
-            next(iter(own_hot(reading, limit=1)), None) if reading is not None and _has_hot(reading) else None
-        )
-        if row is not None and reading is not None and row.self_value > 0:
-            share = format_share(row.self_value, whole(reading))
-            lines.append(
-                f"{format_value(row.self_value, unit)} ({share}) {words} by {row.function}, "
-                f"{row.file}:{row.line}"
-            )
-    return lines
-
-
-def _ending(recording: Recording) -> str:
-    lasted = format_value(recording.duration_seconds, "seconds")
-    if recording.status is Status.RUNNING:
-        return f"Still running after {lasted}; this is what is known so far."
-    evidence = "; ".join(each.text for each in recording.evidence if each.kind != "exit")
-    exits = next((each.text for each in recording.evidence if each.kind == "exit"), None)
-    if recording.status is Status.INTERRUPTED:
-        return f"Interrupted after {lasted}: {evidence or 'nobody knows why'}."
-    told = evidence or exits
-    return f"Ended after {lasted}{': ' + told if told else ''}."
-
-
 def _figures(recording: Recording) -> Table:
     table = plain_table(("", "left"), ("", "right"))
     table.add_row(text("duration", "dim"), text(format_value(recording.duration_seconds, "seconds")))
@@ -130,12 +99,8 @@ def _chart(timeline: Timeline, recording: Recording) -> tuple[str, Table]:
     return f"{CHARTS[timeline.name]} over {format_value(end, 'seconds')}", table
 
 
-def _has_hot(reading: Reading) -> bool:
-    return bool({"stacks", "functions"} & set(reading.contents))
-
-
 def _hot_tables(name: str, reading: Reading) -> list[tuple[str, Table]]:
-    if not _has_hot(reading):
+    if not has_functions(reading):
         return []
     all_of_it = whole(reading)
     metric = metrics(reading)[0]

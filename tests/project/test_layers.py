@@ -43,7 +43,12 @@ LAYERS = (
         "retention",
         "maintenance",
     },
+    {"contents", "library", "verdict"},
+    {"views"},
+    {"comparison"},
+    {"comparison_views"},
     {"api", "launch", "__init__", "testing"},
+    {"web"},
     {"cli"},
     {"__main__"},
 )
@@ -54,7 +59,7 @@ RECORDING = {
     "launch", "link", "outside", "quiet", "quotas", "retrace", "session", "ship", "shipping", "signals",
     "spool", "state", "watcher",
 }  # fmt: skip
-VIEWING = {"catalog", "render", "source", "stacks"}
+VIEWING = {"catalog", "comparison", "contents", "render", "source", "stacks", "verdict", "web"}
 LIGHT = RECORDING - {"assemble", "ship"} | {"_version", "errors", "process"}
 """What is imported in a recorded process before its first line, and in a watcher."""
 

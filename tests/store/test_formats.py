@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from profilerkit.cli.library import Library
-from profilerkit.cli.show_command import read_all
-from profilerkit.cli.views import show_json
+from profilerkit.contents import read_all
+from profilerkit.library import Library
 from profilerkit.model import FORMAT
 from profilerkit.render import list_reports, make_report
 from profilerkit.settings import load_settings
+from profilerkit.views import show_json
 from tests.store import by_the_docs
 
 DATA = Path(__file__).parents[1] / "data"

@@ -8,9 +8,11 @@ from typing import Any
 
 import attrs
 
+from profilerkit.contents import read_all, with_peaks
 from profilerkit.errors import CaptureError, ProfilerKitError, UsageError
 from profilerkit.model import Capture, Recording, Status
 from profilerkit.reading import Reading
+from profilerkit.render import Shelf
 from profilerkit.stacks.diff import MetricDiff, diff
 from profilerkit.stacks.fold import metrics
 
@@ -76,6 +78,16 @@ class Comparison:
     environment: tuple[Difference, ...]
     figures: tuple[Figure, ...]
     profilers: Mapping[str, ProfilerDiff]
+
+
+def side(shelf: Shelf, profiler: str | None = None) -> Side:
+    """Return what can be read of a recording; of one profiler only, when it is named."""
+    readings, errors = read_all(shelf, profiler)
+    found = with_peaks(shelf.recording, readings)
+    if profiler is not None:  # the others, which know some numbers better, were asked when it was recorded
+        stored = {key: value for key, value in shelf.recording.summary.items() if value is not None}
+        found = attrs.evolve(found, summary={**found.summary, **stored})
+    return Side(found, readings, errors)
 
 
 def compare(a: Side, b: Side, *, profiler: str | None = None, limit: int | None = None) -> Comparison:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from profilerkit.cli.comparison import Comparison, Figure, ProfilerDiff
-from profilerkit.cli.views import list_json
+from profilerkit.comparison import Comparison, Figure, ProfilerDiff
 from profilerkit.stacks.diff import DiffRow, MetricDiff
+from profilerkit.views import list_json
 
 
 def diff_json(found: Comparison) -> dict[str, Any]:

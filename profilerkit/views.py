@@ -11,6 +11,7 @@ import attrs
 from profilerkit.model import Capture, Recording
 from profilerkit.reading import Reading
 from profilerkit.stacks.fold import hot
+from profilerkit.verdict import has_functions
 
 HOT_ROWS = 50
 ALWAYS = ("peak_rss_bytes", "peak_heap_bytes", "cpu_seconds")
@@ -49,7 +50,7 @@ def show_json(
         ],
         "warnings": list(recording.warnings),
         "environment": dict(recording.environment),
-        "hot": {name: hot_json(reading) for name, reading in readings.items() if _has_functions(reading)},
+        "hot": {name: hot_json(reading) for name, reading in readings.items() if has_functions(reading)},
     }
 
 
@@ -72,10 +73,6 @@ def hot_json(reading: Reading) -> list[dict[str, Any]]:
         }
         for row in hot(reading, limit=HOT_ROWS)
     ]
-
-
-def _has_functions(reading: Reading) -> bool:
-    return bool({"stacks", "functions"} & set(reading.contents))
 
 
 def _capture_json(

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from profilerkit.reading import Reading
     from profilerkit.render import Shelf
 
-log = logging.getLogger("profilerkit.cli")
+log = logging.getLogger("profilerkit.library")
 
 LATEST = re.compile(r"latest(?:~(\d{1,6}))?")
 
