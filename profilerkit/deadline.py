@@ -10,6 +10,7 @@ from collections.abc import Callable
 from types import CodeType, FrameType
 from typing import Any, TypeVar
 
+from profilerkit.errors import CaptureError
 from profilerkit.signals import block_all_but, on_main_thread, resume_alarm
 
 T = TypeVar("T")
@@ -57,6 +58,11 @@ def describe(error: BaseException) -> str:
     except Exception:  # noqa: BLE001 - an exception whose words fail too
         text = type(error).__name__
     return " ".join(text.split())[:500] + where
+
+
+def why_partial(error: BaseException) -> str:
+    """Return what an error of `stop` says of the capture: the profiler's own words, or that it failed."""
+    return str(error) if isinstance(error, CaptureError) else f"stop failed: {describe(error)}"
 
 
 def _alarm_can_be_borrowed() -> bool:

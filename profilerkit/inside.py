@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from profilerkit import claims
-from profilerkit.deadline import Overdue, bounded, describe
+from profilerkit.deadline import Overdue, bounded, describe, why_partial
 from profilerkit.signals import held_from_new_threads
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ class Inside:
             with held_from_new_threads():
                 bounded(STOP_SECONDS, profiler.stop)
         except BaseException as error:  # noqa: BLE001 - a profiler never harms the program
-            self._warn(f"{name}: stop failed: {describe(error)}")
+            self._warn(f"{name}: {why_partial(error)}")
         finally:
             self._release(name)
 
@@ -190,7 +190,7 @@ class Inside:
                 with self._timed(name, "stop"), held_from_new_threads():
                     bounded(seconds, profiler.stop)
             except BaseException as error:  # noqa: BLE001 - a profiler never harms the program
-                self._report(name, "partial", f"stop failed: {describe(error)}")
+                self._report(name, "partial", why_partial(error))
             else:
                 self._report(name, "complete", None)
             self._release(name)

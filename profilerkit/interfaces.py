@@ -81,7 +81,10 @@ class Profiler(ABC):
 
     @abstractmethod
     def stop(self) -> None:
-        """End recording and leave the folder whole, on the thread that called `start`."""
+        """End recording and leave the folder whole, on the thread that called `start`.
+
+        Raises CaptureError when that had ended before by itself: its words are why the capture is partial.
+        """
 
     def checkpoint(self) -> None:
         """Make what is on disk readable now, on a thread of the session; the default is for streams."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from profilerkit import spool
+from profilerkit.deadline import why_partial
 
 STOP_SECONDS = 5.0
 
@@ -65,7 +66,7 @@ class OutsideProfilers:
                 profiler.stop()
                 failure.clear()
             except Exception as error:  # noqa: BLE001 - one profiler never harms the others
-                failure[0] = f"stop failed: {type(error).__name__}: {error}"
+                failure[0] = why_partial(error)
 
         thread = threading.Thread(target=stop, daemon=True)
         thread.start()

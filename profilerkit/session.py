@@ -261,7 +261,7 @@ class Session:
             )
             self._state.update(exit_status=exit_status, error=error)
             self._state["overhead"]["stop"] = cost_since(began)
-            self._write()
+            self._write(last=True)
 
     def _say_goodbye(self) -> None:
         assert self.folder is not None
@@ -296,11 +296,11 @@ class Session:
         """Tell whether this is the recorded process, not one that was forked behind Python's back."""
         return bool(self._state) and os.getpid() == self._state["process"]["pid"]
 
-    def _write(self) -> None:
+    def _write(self, *, last: bool = False) -> None:
         if self.folder is None or not self._is_here():
             return
         with self._lock, contextlib.suppress(OSError):  # a full or vanished disk harms nobody
-            spool.write_json(self.folder / spool.SESSION, self._state)
+            spool.write_json(self.folder / spool.SESSION, self._state, last=last)
 
     @contextlib.contextmanager
     def _reported(self, what: str) -> Iterator[None]:

@@ -46,7 +46,8 @@ class Shipper:
         self._sequence += 1
         self._final = final
         with contextlib.suppress(OSError):
-            spool.write_json(self._spool / spool.DUE, {"sequence": self._sequence, "final": final})
+            due = {"sequence": self._sequence, "final": final}
+            spool.write_json(self._spool / spool.DUE, due, last=final)
 
     def poll(self) -> bool:
         """Start ship when something is due and nobody ships; tell whether nothing is due any more."""

@@ -68,19 +68,22 @@ def create(root: Path, recording_id: str, session: dict[str, Any]) -> Path:
     new.mkdir(mode=0o700)
     (new / CAPTURES).mkdir()
     (new / RESERVE).write_bytes(bytes(RESERVE_BYTES))
-    write_json(new / SESSION, session)
+    write_json(new / SESSION, session, last=True)
     folder = root / recording_id
     new.rename(folder)
     return folder
 
 
-def write_json(path: Path, data: Any) -> None:
-    """Replace a file by JSON in one step: a reader sees the old or the new, never a part."""
+def write_json(path: Path, data: Any, *, last: bool = False) -> None:
+    """Replace a file by JSON in one step: a reader sees the old or the new, never a part.
+
+    Where the disk is full, what is said `last` takes the room that was kept for that.
+    """
     text = json.dumps(data, separators=(",", ":")).encode("utf-8", "surrogatepass")
     try:
         _replace(path, text)
     except OSError as error:
-        if error.errno != errno.ENOSPC or not (path.parent / RESERVE).exists():
+        if not last or error.errno != errno.ENOSPC or not (path.parent / RESERVE).exists():
             raise
         (path.parent / RESERVE).unlink(missing_ok=True)
         _replace(path, text)

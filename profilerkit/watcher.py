@@ -49,7 +49,7 @@ class Watcher:
         self.settings = hello["settings"]
         self.quotas = Quotas(self.spool, self.settings)
         self.began = time.monotonic()
-        self.goodbye = False
+        self.goodbye = self.over = False
         self.link_open = True
         self.outside = OutsideProfilers(self.spool, self.recorded, self.warn)
         self.shipper = Shipper(hello)
@@ -83,6 +83,7 @@ class Watcher:
             self.wait(TICK_SECONDS if self.asked_at else min(TICK_SECONDS, self.until_checkpoint()))
             if not self.ended():
                 self.tick()
+        self.over = True
         self.outside.stop_all()
         if not self.goodbye:
             self.note_death()
@@ -136,7 +137,7 @@ class Watcher:
         for name, state in words.pop("profilers", {}).items():
             session["profilers"][name].update(state)
         with contextlib.suppress(OSError):
-            spool.write_json(self.spool / spool.SESSION, {**session, **words})
+            spool.write_json(self.spool / spool.SESSION, {**session, **words}, last=True)
 
     def tick(self) -> None:
         """Do what is due while the process lives."""
@@ -228,7 +229,7 @@ class Watcher:
     def write(self) -> None:
         """Write what is known; a full or vanished disk stops nobody."""
         try:
-            spool.write_json(self.spool / spool.WATCHER, self.state)
+            spool.write_json(self.spool / spool.WATCHER, self.state, last=self.over)
         except OSError as error:
             print(f"{now()} cannot write to the spool: {error}", file=sys.stderr)  # noqa: T201 - its log
 

@@ -15,7 +15,7 @@ from weakref import WeakSet
 
 from attrs import define, field
 
-from profilerkit.errors import UnavailableError
+from profilerkit.errors import CaptureError, UnavailableError
 from profilerkit.interfaces import CaptureFiles, Profiler
 from profilerkit.model import Target
 from profilerkit.reading import Reading
@@ -32,6 +32,7 @@ HOOK_TAKEN = (
     "another profiler took the interpreter's profile hook; what was allocated after that has no Python stack"
 )
 MEMRAY_TAKEN = "the program uses memray itself, so profilerkit stopped recording allocations there"
+GAVE_UP = "memray stopped recording before the end: the disk was full, or the program closed its file"
 GREENLETS = "the program uses greenlets, for which memray's stacks are experimental"
 
 
@@ -112,7 +113,8 @@ class MemrayProfiler(Profiler):
     def stop(self) -> None:
         """End recording and complete the file; on any thread, any number of times.
 
-        A profile hook that another profiler has set on the calling thread stays as it is.
+        A profile hook that another profiler has set on the calling thread stays as it is. Raises
+        CaptureError when memray had given up before.
         """
         self._ended = True
         if self._folder is None:
@@ -149,10 +151,15 @@ class MemrayProfiler(Profiler):
                 return
             if "greenlet" in sys.modules:
                 self._notes.append(GREENLETS)
+            gave_up = False
             try:
-                tracking.leave()
+                gave_up = not tracking.leave()
             finally:
+                if gave_up:
+                    self._notes.append(GAVE_UP)
                 self._write_notes()
+            if gave_up:
+                raise CaptureError(GAVE_UP)
 
     def _leave_in_child(self) -> None:
         """Let go in a forked child, whose only thread is the calling one."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from profilerkit.errors import CaptureError, ProfilerKitError
 from profilerkit.interfaces import CaptureFiles, Source
 from profilerkit.reading import UNKNOWN_ROOT, Metric, Reading, StackBuilder, StackTree, is_launcher
-from profilerkit_memray.profiler import CAPTURE, NOTES
+from profilerkit_memray.profiler import CAPTURE, GAVE_UP, NOTES
 from profilerkit_memray.samples import samples_of
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ def read_capture(capture: CaptureFiles) -> Reading:
         stacks = None if elsewhere else _stacks(reader, capture)
     path = capture.folder / CAPTURE
     lasted_seconds = (metadata.end_time - metadata.start_time).total_seconds()
+    left = _left_notes(capture.folder)
     return Reading(
         summary={
             "peak_heap_bytes": metadata.peak_memory,
@@ -69,10 +70,14 @@ def read_capture(capture: CaptureFiles) -> Reading:
         timelines=samples.timelines(),
         stacks=stacks,
         notes=(
-            *_left_notes(capture.folder),
+            *left,
             *((NATIVE_ELSEWHERE,) if elsewhere else ()),
             *(() if stacks is None else _unknown_share(stacks)),
-            *(() if capture.interrupted else _gave_up(path, lasted_seconds, samples.span_seconds)),
+            *(
+                ()
+                if capture.interrupted or GAVE_UP in left
+                else _gave_up(path, lasted_seconds, samples.span_seconds)
+            ),
         ),
     )
 
@@ -220,7 +225,10 @@ def _unknown_share(stacks: StackTree) -> Iterator[str]:
 
 
 def _gave_up(path: Path, lasted_seconds: float, seen_seconds: float) -> Iterator[str]:
-    """Say so when memray was stopped in order, but had not been able to write for some time."""
+    """Say so when memray was stopped in order, but had not been able to write for some time.
+
+    For where not even a note could be written; what the file shows is less than what memray knew.
+    """
     stopped_in_order = lasted_seconds > 0
     silent_seconds = max(0.0, lasted_seconds - seen_seconds)
     if stopped_in_order and (silent_seconds > SILENCE_SECONDS or _last_byte(path) != TRAILER):

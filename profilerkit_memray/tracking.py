@@ -21,6 +21,8 @@ from profilerkit_memray.hooks import end_own_hook, is_memrays
 SILENT = 60
 """A log level above all of memray's: it logs to the program's stderr."""
 DEFAULT_LEVEL = 30
+NOT_AT_WORK = "stale"
+"""In what a Tracker says when it is entered again though none is at work."""
 
 
 class Tracking:
@@ -66,13 +68,18 @@ class Tracking:
         self._tracker = tracker
         self._memray.tracker_creation_lock = self._turnstile
 
-    def leave(self) -> None:
-        """End tracking and complete the file; every thread's profile hook is gone then."""
+    def leave(self) -> bool:
+        """End tracking and complete the file; every thread's profile hook is gone then.
+
+        Tells whether memray had tracked until now.
+        """
         self._leaving_thread = _thread.get_ident()
+        tracked = self._tracks()
         try:
             self._exit()
         finally:
             self._put_back()
+        return tracked
 
     def leave_in_child(self) -> None:
         """Leave what a forked child inherited, after memray's own fork handler; write nothing."""
@@ -84,6 +91,18 @@ class Tracking:
         self._exit()
         if hook_is_ours:
             end_own_hook()
+
+    def _tracks(self) -> bool:
+        """Tell whether memray tracks still: it gives up where it cannot write, and the file need not show it.
+
+        A Tracker that is entered again refuses before it does anything, with a reason: that one is at
+        work, or else that it has been used already.
+        """
+        try:
+            self._tracker.__enter__()
+        except RuntimeError as error:
+            return NOT_AT_WORK not in str(error)
+        return True
 
     def _before_another(self) -> None:
         """Make way, unless it is this very Tracker that passes the turnstile on its way out."""

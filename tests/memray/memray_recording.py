@@ -18,6 +18,7 @@ from profilerkit_memray.profiler import MemrayProfiler
 DRIVER = """
 import json, os, sys
 from pathlib import Path
+from profilerkit.errors import CaptureError
 from profilerkit.model import ProcessIdentity, Subject, Target
 from profilerkit_memray.profiler import MemrayProfiler
 
@@ -33,7 +34,10 @@ code = compile(Path(program).read_text(), program, "exec")
 if "profiler.start(" not in Path(program).read_text():
     profiler.start(folder, target)
 exec(code)
-profiler.stop()
+try:
+    profiler.stop()
+except CaptureError as error:
+    yields.append(str(error))
 """
 """Runs a program between `start` and `stop`; one that calls `profiler.start` itself decides when."""
 

@@ -13,7 +13,7 @@ from memray_recording import Program, Recorded, bytes_at_peak, stacks_of
 
 from profilerkit.interfaces import CaptureFiles
 from profilerkit.testing.checks import check_reading
-from profilerkit_memray.profiler import MemrayProfiler
+from profilerkit_memray.profiler import GAVE_UP, NOTES, MemrayProfiler
 
 Record = Callable[..., Recorded]
 
@@ -144,23 +144,38 @@ def test_secrets_of_the_command_line_are_not_stored(record: Record) -> None:
     assert b"hunter2" not in stored
 
 
-def test_full_disk_does_not_touch_the_program(record: Record) -> None:
-    """When the file cannot grow, the program goes on, and what was recorded can be read."""
-    recorded = record("""
+FILLS_ITS_FILE = """
 import resource
 kept = []
 def first():
     kept.append(bytearray(9_000_000))
-def churn(n):
-    return churn(n - 1) if n else [bytearray(600) for _ in range(100)]
+def churn():
+    return [bytearray(600) for _ in range(100)]
 first()
-resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
-for turn in range(500):
-    churn(turn % 40)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+for turn in range(300):
+    named = churn.__code__.replace(co_name="{name}" + str(turn))
+    type(churn)(named, globals())()
 print("done")
-""")
+"""
+
+
+@pytest.mark.parametrize("name", ["churn", "churn" * 600])
+def test_full_disk_does_not_touch_the_program(record: Record, name: str) -> None:
+    """When the file cannot grow, the program goes on, and what was recorded can be read.
+
+    What is too long for the rest of the file is left out, and memray ends the file there as if in order.
+    """
+    recorded = record(FILLS_ITS_FILE.format(name=name))
     assert (recorded.returncode, recorded.stdout) == (0, "done\n")
     assert bytes_at_peak(recorded.reading)["first"] >= 9_000_000
+    assert recorded.reading.notes == (GAVE_UP,)
+
+
+def test_a_full_disk_that_takes_no_note_shows_in_the_file(record: Record) -> None:
+    """Where not even a note was left, the file itself says that memray had given up for long."""
+    recorded = record(FILLS_ITS_FILE.format(name="churn") + "import time; time.sleep(2.5)")
+    (recorded.folder / NOTES).unlink()
     assert len([note for note in recorded.reading.notes if "stopped recording" in note]) == 1
 
 
@@ -203,7 +218,7 @@ asyncio.run(main())
 def test_stop_is_final_and_another_recording_can_follow(record: Record) -> None:
     """Stopping again does nothing; a new profiler records what comes after."""
     recorded = record("""
-from profilerkit_memray.profiler import MemrayProfiler
+from profilerkit_memray.profiler import GAVE_UP, NOTES, MemrayProfiler
 profiler.stop(), profiler.stop()
 kept = bytearray(4_000_000)
 other = MemrayProfiler()
@@ -226,7 +241,7 @@ def test_interrupted_start_leaves_nothing_behind(record: Record) -> None:
     recorded = record("""
 import signal, sys, threading
 import memray
-from profilerkit_memray.profiler import MemrayProfiler
+from profilerkit_memray.profiler import GAVE_UP, NOTES, MemrayProfiler
 class Alarm(BaseException):
     pass
 def alarm(*_):

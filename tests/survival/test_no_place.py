@@ -20,9 +20,17 @@ needs_mounts = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to moun
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """Mount a disk of 64 KiB and 12 files."""
-    folder = tmp_path / "small"
+    yield from _mounted(tmp_path / "small", "size=64k,nr_inodes=12")
+
+
+@pytest.fixture
+def disk_of_a_mebibyte(tmp_path: Path) -> Iterator[Path]:
+    """Mount a disk of 1 MiB."""
+    yield from _mounted(tmp_path / "mebibyte", "size=1m")
+
+
+def _mounted(folder: Path, options: str) -> Iterator[Path]:
     folder.mkdir()
-    options = "size=64k,nr_inodes=12"
     if subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], check=False).returncode:
         pytest.skip("nothing can be mounted here")
     yield folder
@@ -83,3 +91,34 @@ def test_a_disk_that_fills_up(lab: Lab, small_disk: Path) -> None:
     (small_disk / "spool").mkdir(exist_ok=True)
     lab.wait_until(lambda: not lab.watchers() or not lab.spools())
     assert len(lab.list()) == 1
+
+
+@needs_mounts
+def test_last_words_on_a_full_disk(lab: Lab, disk_of_a_mebibyte: Path) -> None:
+    """Room is kept for how the program ended, and for what a profiler says of its capture.
+
+    The program takes whatever gets free.
+    """
+    lab.spool = disk_of_a_mebibyte / "spool"
+    lab.environment.update(PROFILERKIT_SPOOL=str(lab.spool), PROFILERKIT_MIN_FREE_DISK="0")
+    script = lab.script(f"""
+import contextlib, time
+kept = []
+with open({str(disk_of_a_mebibyte / "all")!r}, "wb", buffering=0) as file:
+    for _ in range(500):
+        with contextlib.suppress(OSError):
+            while file.write(bytes(4096)) == 4096:
+                pass
+        kept.append([bytearray(1000) for _ in range(100)])
+        time.sleep(0.005)
+print("end")
+""")
+    process = lab.start("-q", "-p", "memray", "-p", "resources", "-p", "cpu", script.name)
+    out, _ = process.communicate(timeout=60)
+    assert (out, process.returncode) == ("end\n", 0)
+    lab.wait_shipped()
+    shown = lab.show()
+    captures = {each["profiler"]: each for each in shown["captures"]}
+    assert (shown["outcome"], shown["status"]) == ("success", "partial")
+    assert captures["memray"]["status"] == "partial"
+    assert "memray stopped recording before the end" in captures["memray"]["error"]
