@@ -8,6 +8,7 @@ from pathlib import Path
 
 PACKAGES = ("profilerkit", "profilerkit_memray", "profilerkit_cpu", "profilerkit_resources")
 SUFFIXES = (".py", "py.typed")
+PAGES = ("profilerkit/web/static/", "profilerkit/web/templates/")
 
 
 def problems(wheel: Path) -> list[str]:
@@ -23,7 +24,7 @@ def problems(wheel: Path) -> list[str]:
     found = [f"{name} is missing" for name in sorted(sources - names)]
     found += [f"{package}/py.typed is missing" for package in PACKAGES if f"{package}/py.typed" not in names]
     for name in sorted(names):
-        ours = name.split("/")[0] in PACKAGES and name.endswith(SUFFIXES)
+        ours = name.startswith(PAGES) or (name.split("/")[0] in PACKAGES and name.endswith(SUFFIXES))
         if not ours and not name.startswith(metadata):
             found.append(f"{name} does not belong there")
     for name in ("entry_points.txt", "licenses/LICENSE", "METADATA"):
