@@ -30,6 +30,15 @@ export function written(date, { brief = false } = {}) {
   return `${part.day} ${part.month.slice(0, 3)}${year} ${part.hour}:${part.minute}:${part.second} ${offset}`;
 }
 
+// A mark of a time axis whose marks are `step` seconds apart: "21 Nov", or with the hour when they are close.
+export function day(seconds, step) {
+  const at = new Date(seconds * 1000);
+  const part = Object.fromEntries(format.formatToParts(at).map(({ type, value }) => [type, value]));
+  const date = `${part.day} ${part.month.slice(0, 3)}`;
+  if (step >= 86400) return date;
+  return step < 60 ? `${part.hour}:${part.minute}:${part.second}` : `${date} ${part.hour}:${part.minute}`;
+}
+
 export function ago(date, now = Date.now()) {
   const seconds = Math.round((now - date) / 1000);
   if (seconds < -1) return `in ${span(-seconds)}`;
