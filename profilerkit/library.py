@@ -7,16 +7,16 @@ import logging
 import re
 import shutil
 from collections.abc import Iterable
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import attrs
 
 from profilerkit import spool
-from profilerkit.archive import Archive, effective_status
+from profilerkit.archive import Archive
 from profilerkit.assemble import assemble
 from profilerkit.catalog.query import Query
+from profilerkit.catalog.values import as_shown
 from profilerkit.errors import NotFoundError, ProfilerKitError, UsageError
 from profilerkit.model import Capture, Event, EventKind, Recording
 from profilerkit.settings import Settings
@@ -158,7 +158,7 @@ class Library:
 
         assert entry.event is not None
         shelf = StoreShelf(self.archive, entry.event)
-        shelf.recording = _as_seen_now(attrs.evolve(entry.event, recording=shelf.recording))
+        shelf.recording = as_shown(attrs.evolve(entry.event, recording=shelf.recording))
         return shelf
 
 
@@ -186,7 +186,7 @@ class JournalRows:
         return ended.intersection(ids)
 
     def _wanted(self, query: Query) -> list[Event]:
-        return [each for each in self.events if query.fits(_as_seen_now(each))]
+        return [each for each in self.events if query.fits(as_shown(each))]
 
 
 class SpoolShelf:
@@ -230,14 +230,4 @@ class SpoolShelf:
 
 
 def _stored(event: Event) -> Entry:
-    return Entry(_as_seen_now(event), event=event)
-
-
-def _as_seen_now(event: Event) -> Recording:
-    """Return the recording with the status that its silence or its word gives it now."""
-    recording = event.recording
-    status, outcome, evidence = effective_status(event, datetime.now(timezone.utc))
-    if status is recording.status:
-        return recording
-    more = (evidence,) if evidence is not None else ()
-    return attrs.evolve(recording, status=status, outcome=outcome, evidence=(*recording.evidence, *more))
+    return Entry(as_shown(event), event=event)

@@ -55,6 +55,8 @@ class Placement(str, Enum):
 
 
 KIND_PATTERN = re.compile(r"[a-z][a-z0-9_]{0,31}")
+RUN_NAMES = ("run_id", "try_number", "map_index")
+"""Names of a subject that belong to one run of it."""
 
 
 def _valid_kind(_subject: object, _attribute: object, kind: str) -> None:
@@ -75,6 +77,16 @@ class Subject:
 
     def __str__(self) -> str:
         return " / ".join(value for value in self.names.values() if value) or self.kind
+
+    @property
+    def group(self) -> str:
+        """Return its first name, such as the DAG of a task: whoever may see that may see the subject."""
+        return next(iter(self.names.values()), "")
+
+    @property
+    def series(self) -> Subject:
+        """Return what it has in common with its other runs: the subject without names of one run."""
+        return Subject(self.kind, {name: self.names[name] for name in self.names if name not in RUN_NAMES})
 
 
 @frozen

@@ -12,19 +12,24 @@ from typing import TypeVar
 from attrs import define, field
 
 from profilerkit.archive import Archive
+from profilerkit.catalog.comparing import ranking, regressions
 from profilerkit.catalog.database import Database
-from profilerkit.catalog.query import Query
-from profilerkit.catalog.rows import chunked, read
+from profilerkit.catalog.history import grouped, parts_of, trend, usual_before
+from profilerkit.catalog.pages import Listing, Order, related
+from profilerkit.catalog.query import Field, Query
+from profilerkit.catalog.rows import chunked, escaped
+from profilerkit.catalog.scope import Scope
 from profilerkit.catalog.sync import ChangedError, Sync
-from profilerkit.errors import FormatError
-from profilerkit.keys import escape, unescape
-from profilerkit.model import Event, EventKind
+from profilerkit.catalog.values import Measure, Page, Ranked, Regression, Row, Run, Usual
+from profilerkit.errors import FormatError, NotFoundError, UsageError
+from profilerkit.keys import unescape
+from profilerkit.model import Event, EventKind, Recording, Subject
 
 T = TypeVar("T")
 
 ATTEMPTS = 10
 """So often others may make the catalog anew while we use it."""
-ALL = Query()
+EVERY = Query()
 
 log = logging.getLogger("profilerkit.catalog")
 
@@ -57,46 +62,113 @@ class Catalog:
         """Read what is new in the journal: of the last 48 hours; of all times once a day, or if `full`."""
         self._healing(lambda: self._steadily(lambda: self._sync.run(full=full)))
 
-    def select(
-        self, query: Query = ALL, *, limit: int | None = None, after: str | None = None
-    ) -> list[Event]:
-        """Return the events of the recordings that are wanted, newest first, at most `limit`.
+    def page(
+        self,
+        query: Query = EVERY,
+        *,
+        scope: Scope,
+        sort: Field = Field.STARTED,
+        descending: bool = True,
+        limit: int = 50,
+        after: str | None = None,
+    ) -> Page:
+        """Return at most `limit` of the recordings that are wanted and may be seen.
 
-        `after` is the id of the last recording that the page before had.
+        `after` is `next` of the page before; raises UsageError when it is of a list in another order.
         """
-        where, values = query.where(datetime.now(timezone.utc))
+        order = Order(sort, descending)
         if after is not None:
-            where += " AND recording < :after"
-            values["after"] = escape(after, 64)
-        statement = (
-            f"SELECT recording, event FROM (SELECT recording FROM recordings WHERE {where}"
-            " ORDER BY recording DESC LIMIT :limit) LEFT JOIN events USING (recording)"
-            " ORDER BY recording DESC"
+            order.place(after)
+        return self._ask(
+            lambda connection: Listing(connection, query, scope, order, _now()).page(limit, after)
         )
-        values["limit"] = -1 if limit is None else limit
+
+    def find(self, reference: str, *, scope: Scope) -> Event:
+        """Return the recording of an id, or of the beginning of one that no other has that may be seen.
+
+        Raises NotFoundError, whether it is not there or may not be seen; UsageError for a beginning that
+        several have.
+        """
+        wanted = reference.strip()
+        for exact in (True, False):
+            for each in dict.fromkeys((wanted, wanted.lower())):
+                query = Query(ids=(each,)) if exact else Query(id_prefix=each)
+                rows = self.page(query, scope=scope, limit=2).rows if each else ()
+                if len(rows) == 1:
+                    return rows[0].event
+                if rows:
+                    raise UsageError(f"{reference[:80]!r} fits several recordings.", "Give more of the id.")
+        raise NotFoundError(f"There is no recording {reference[:80]!r} here.")
+
+    def ranking(
+        self, measure: Measure, *, scope: Scope, since: datetime | None = None, limit: int = 10
+    ) -> list[Ranked]:
+        """Return the series with the highest values of single recordings since a time, the highest first.
+
+        Child processes do not count: what they use is in the numbers of their parents.
+        """
+        return self._ask(lambda connection: ranking(connection, measure, scope, since, limit, _now()))
+
+    def regressions(
+        self, *, scope: Scope, since: datetime | None = None, limit: int = 20
+    ) -> list[Regression]:
+        """Return where the last run, begun since a time, took more than the median of the 10 before.
+
+        Only successful runs are compared with, and there have to be 3; a rise of less than 15 % is none.
+        The largest share comes first. A series may be there for each measure.
+        """
+        return self._ask(lambda connection: regressions(connection, scope, since, limit, _now()))
+
+    def trend(self, series: Subject, *, scope: Scope, limit: int = 100) -> list[Run]:
+        """Return the last runs of a series, the oldest first; none when it may not be seen."""
+
+        def ask(connection: sqlite3.Connection) -> list[Run]:
+            parts = parts_of(connection, series, scope, _now())
+            return trend(connection, grouped(parts, limit))
+
+        return self._ask(ask)
+
+    def usual(self, recording: Recording, *, scope: Scope) -> Usual:
+        """Return the medians of the last 10 successful runs of its series before its own run."""
+        return self.usuals([recording], scope=scope)[recording.id]
+
+    def usuals(self, recordings: Iterable[Recording], *, scope: Scope) -> dict[str, Usual]:
+        """Return for several recordings, by id, what was usual before them."""
+        return self._ask(
+            lambda connection: {each.id: usual_before(connection, each, scope, _now()) for each in recordings}
+        )
+
+    def related(self, recording: Recording, *, scope: Scope, limit: int = 200) -> list[Row]:
+        """Return the other recordings of the same run, the newest first, at most `limit`.
+
+        They are the segments, tries and map indexes of its series in its `run_id`, its parent, and the
+        children of any of these.
+        """
+        return self._ask(lambda connection: related(connection, recording, scope, limit, _now()))
+
+    def select(
+        self, query: Query = EVERY, *, limit: int | None = None, scope: Scope = Scope.ALL
+    ) -> list[Event]:
+        """Return the events of the recordings that are wanted, newest first, at most `limit`."""
         return self._ask(
             lambda connection: [
-                read(name, event or b"") for name, event in connection.execute(statement, values)
+                each.event for each in Listing(connection, query, scope, Order(), _now()).newest(limit)
             ]
         )
 
-    def count(self, query: Query = ALL) -> int:
+    def count(self, query: Query = EVERY, *, scope: Scope = Scope.ALL) -> int:
         """Return how many recordings are wanted."""
-        where, values = query.where(datetime.now(timezone.utc))
-        statement = f"SELECT count(*) FROM recordings WHERE {where}"
-        return self._ask(lambda connection: int(connection.execute(statement, values).fetchone()[0]))
+        return self._ask(lambda connection: Listing(connection, query, scope, Order(), _now()).count())
 
-    def ids(self, query: Query = ALL) -> list[str]:
+    def ids(self, query: Query = EVERY, *, scope: Scope = Scope.ALL) -> list[str]:
         """Return the ids of the recordings that are wanted, newest first; none that had to be shortened."""
-        where, values = query.where(datetime.now(timezone.utc))
-        statement = f"SELECT recording FROM recordings WHERE {where} ORDER BY recording DESC"
-        found = self._ask(lambda connection: connection.execute(statement, values).fetchall())
-        return [name for name in (unescape(row[0]) for row in found) if name is not None]
+        found = self._ask(lambda connection: Listing(connection, query, scope, Order(), _now()).names())
+        return [name for name in map(unescape, found) if name is not None]
 
     def finals(self, ids: Iterable[str]) -> set[str]:
         """Return those of the ids whose recordings have ended."""
-        names = {escape(each, 64): each for each in ids}
-        statement = "SELECT recording, event_kind FROM recordings WHERE recording IN"
+        names = {escaped(each): each for each in ids}
+        statement = "SELECT id, kind FROM events WHERE id IN"
         found = self._ask(lambda connection: list(chunked(connection, statement, names)))
         return {names[name] for name, kind in found if kind == EventKind.FINAL.value}
 
@@ -142,3 +214,7 @@ class Catalog:
             (self._database.move_to_memory if whole else mend)()
         except (OSError, ImportError):
             self._database.move_to_memory()
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)

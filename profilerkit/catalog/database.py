@@ -18,7 +18,8 @@ from pathlib import Path
 
 from attrs import define, field
 
-from profilerkit.catalog.rows import FORMAT, FUNCTIONS, SCHEMA
+from profilerkit.catalog.filters import FUNCTIONS
+from profilerkit.catalog.schema import FORMAT, SCHEMA
 from profilerkit.errors import FormatError
 from profilerkit.ids import uuid7
 

@@ -1,18 +1,50 @@
-"""Say which recordings are wanted: as conditions on rows, and as a test of one recording."""
+"""Say which recordings are wanted, and test one for it."""
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from enum import Enum
 from typing import Any
 
 from attrs import frozen
 
-from profilerkit.catalog.rows import any_name_fits, microseconds
-from profilerkit.keys import escape
+from profilerkit.catalog.texts import any_fits, named_fits, word_fits
+from profilerkit.catalog.values import measured
 from profilerkit.model import Outcome, Recording, Status
 
-SHOWN_STATUS = f"CASE WHEN silent_after < :now THEN '{Status.INTERRUPTED.value}' ELSE status END"
-SHOWN_OUTCOME = f"CASE WHEN silent_after < :now THEN '{Outcome.UNKNOWN.value}' ELSE outcome END"
+COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "=": operator.eq,
+}
+
+
+class Field(str, Enum):
+    """What of a recording can be compared with a number or a time, and sorted by."""
+
+    STARTED = "started_at"
+    PEAK = "peak_rss_bytes"
+    CPU = "cpu_seconds"
+    DURATION = "duration_seconds"
+
+
+@frozen
+class Bound:
+    """A comparison of one field; a recording without a value has none that fits."""
+
+    field: Field
+    comparison: str
+    """One of `<`, `<=`, `>`, `>=`, `=`."""
+    value: float | datetime
+
+    def fits(self, recording: Recording) -> bool:
+        """Tell whether a recording is on the right side."""
+        found = recording.started_at if self.field is Field.STARTED else measured(recording, self.field.value)
+        return found is not None and COMPARISONS[self.comparison](found, self.value)
 
 
 @frozen
@@ -27,51 +59,36 @@ class Query:
     labels: tuple[tuple[str, str], ...] = ()
     """Each of them with its value."""
     id_prefix: str | None = None
+    ids: tuple[str, ...] | None = None
+    """Only these."""
     without: tuple[str, ...] = ()
     """Ids that are left out."""
+    words: tuple[str, ...] = ()
+    """Each is part of one of the names; case does not count."""
+    names: tuple[tuple[str | None, str], ...] = ()
+    """Names of the subject, each with a glob that it fits: `("dag_id", "etl_*")`; None is any name."""
+    label_globs: tuple[tuple[str, str], ...] = ()
+    """Labels, each with a glob that its value fits."""
+    profilers: tuple[str, ...] = ()
+    """Globs; each is fitted by one of the profilers that were asked for."""
+    bounds: tuple[Bound, ...] = ()
 
     def fits(self, recording: Recording) -> bool:
         """Tell whether a recording, as it is shown, is wanted."""
+        names = recording.subject.names
         labels = {f"{key}={value}" for key, value in recording.labels.items()}
         return (
-            (self.name is None or any_name_fits(recording.subject.names.values(), self.name))
+            (self.name is None or named_fits(names, None, self.name))
             and self.kind in (None, recording.subject.kind)
             and self.status in (None, recording.status)
             and self.outcome in (None, recording.outcome)
             and all(f"{key}={value}" in labels for key, value in self.labels)
             and (self.id_prefix is None or recording.id.startswith(self.id_prefix))
+            and (self.ids is None or recording.id in self.ids)
             and recording.id not in self.without
+            and all(word_fits(names, word) for word in self.words)
+            and all(named_fits(names, name, pattern) for name, pattern in self.names)
+            and all(named_fits(recording.labels, key, pattern) for key, pattern in self.label_globs)
+            and all(any_fits((each.profiler for each in recording.captures), glob) for glob in self.profilers)
+            and all(each.fits(recording) for each in self.bounds)
         )
-
-    def where(self, now: datetime) -> tuple[str, dict[str, Any]]:
-        """Return the condition on rows of the table `recordings`, and its parameters."""
-        found: list[str] = ["event_kind != 'deleted'"]
-        values: dict[str, Any] = {"now": microseconds(now)}
-
-        def add(condition: str, *parameters: str | bytes) -> None:
-            names = [f"p{len(values) + number}" for number in range(len(parameters))]
-            values.update(zip(names, parameters, strict=True))
-            found.append(condition.format(*(f":{each}" for each in names)))
-
-        if self.name is not None:
-            add("names_fit(names, {})", _utf8(self.name))
-        if self.kind is not None:
-            add("kind = CAST({} AS TEXT)", _utf8(self.kind))
-        if self.status is not None:
-            add(f"{SHOWN_STATUS} = {{}}", self.status.value)
-        if self.outcome is not None:
-            add(f"{SHOWN_OUTCOME} = {{}}", self.outcome.value)
-        for key, value in self.labels:
-            add("has_label(labels, {})", _utf8(f"{key}={value}"))
-        if self.id_prefix is not None:
-            # What a prefix is escaped to begins the escaped id, but for its end, which may be a dot.
-            prefix = escape(self.id_prefix + "x", 1000)[:-1] if self.id_prefix else ""
-            add("recording >= {} AND recording < {}", prefix, prefix + "~")
-        if self.without:
-            names = ", ".join("{}" for _ in self.without)
-            add(f"recording NOT IN ({names})", *(escape(each, 64) for each in self.without))
-        return " AND ".join(found), values
-
-
-def _utf8(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")

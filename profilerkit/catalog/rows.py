@@ -1,93 +1,58 @@
-"""Turn events into rows and back: the tables of a catalog, and the one way to write them.
-
-Text that comes from outside is kept as JSON in ASCII, or escaped as in keys: SQLite takes no half of a
-surrogate pair. Times are microseconds since 1970.
-"""
+"""Turn events into rows and back: the one way to write them."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta, timezone
-from fnmatch import fnmatchcase
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
-from profilerkit import model
 from profilerkit.archive import last_sign
+from profilerkit.catalog.schema import OUTCOMES, RECORDING_COLUMNS, STATUSES
+from profilerkit.catalog.texts import run_names, searchable, to_text
+from profilerkit.catalog.values import LIMIT, Measure, measured
 from profilerkit.codec import event_from_json, event_to_json
 from profilerkit.errors import FormatError
 from profilerkit.journal import DAYS, rank
 from profilerkit.keys import escape
-from profilerkit.model import Event, EventKind, Status
+from profilerkit.model import Event, EventKind, Recording, Status
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
 
-FORMAT = f"1 of {model.FORMAT}"
-"""Of the tables and of the events in them. A catalog of another format is made anew."""
-
-RECORDING_COLUMNS = {
-    "recording": "TEXT PRIMARY KEY",  # the id, escaped as in keys
-    "rank": "BLOB NOT NULL",  # of its event: a higher one replaces it
-    "event_kind": "TEXT NOT NULL",
-    "source": "TEXT NOT NULL",  # where in the journal the event was read
-    "key": "TEXT",  # the folder in the store; this and what follows is null for a deleted recording
-    "kind": "TEXT",
-    "names": "TEXT",
-    "labels": "TEXT",
-    "status": "TEXT",  # as stored: a running one is interrupted after `silent_after`
-    "outcome": "TEXT",
-    "started_at": "INTEGER",
-    "ended_at": "INTEGER",
-    "alive_at": "INTEGER",
-    "silent_after": "INTEGER",
-    "duration_seconds": "REAL",
-    "peak_rss_bytes": "REAL",
-    "peak_heap_bytes": "REAL",
-    "cpu_seconds": "REAL",
-    "profilers": "TEXT",
-    "parent": "TEXT",  # its id, escaped
-}
-SCHEMA = (
-    "CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID",
-    # What was read of the journal; `readable` is 0 where nothing could be made of it.
-    "CREATE TABLE seen (source TEXT PRIMARY KEY, readable INTEGER NOT NULL) WITHOUT ROWID",
-    "CREATE TABLE recordings ("
-    + ", ".join(f"{name} {kind}" for name, kind in RECORDING_COLUMNS.items())
-    + ") WITHOUT ROWID",
-    # Apart, so that a look at many rows passes over them.
-    "CREATE TABLE events (recording TEXT PRIMARY KEY, event BLOB NOT NULL)",
-)
 CHUNK = 500
 """So many values are asked for in one statement."""
+ID_LENGTH = 64
+VERSIONS_KEPT = 20
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _INSERT = f"INSERT OR REPLACE INTO recordings VALUES ({', '.join('?' * len(RECORDING_COLUMNS))})"
 
 
-def names_fit(names: str, pattern: bytes) -> bool:
-    """Tell whether one of the names, as they are stored, fits a glob."""
-    return any_name_fits(json.loads(names).values(), pattern.decode("utf-8", "surrogatepass"))
+def escaped(recording_id: str) -> str:
+    """Return an id as the catalog has it."""
+    return escape(recording_id, ID_LENGTH)
 
 
-def any_name_fits(names: Iterable[str], pattern: str) -> bool:
-    """Tell whether one of the names fits a glob; case counts."""
-    return any(fnmatchcase(name, pattern) for name in names)
-
-
-def has_label(labels: str, wanted: bytes) -> bool:
-    """Tell whether one of the labels, as they are stored, is `wanted`, which is `key=value`."""
-    text = wanted.decode("utf-8", "surrogatepass")
-    return any(f"{key}={value}" == text for key, value in json.loads(labels).items())
-
-
-FUNCTIONS = (names_fit, has_label)
-"""What statements call by name, each with a column and a text in UTF-8."""
-
-
-def microseconds(time: datetime | None) -> int | None:
+def microseconds(time: datetime) -> int:
     """Return a time as it is stored."""
-    return None if time is None else (time - _EPOCH) // timedelta(microseconds=1)
+    return (time - _EPOCH) // timedelta(microseconds=1)
+
+
+def time_of(number: int) -> datetime:
+    """Return a time that was stored."""
+    return _EPOCH + timedelta(microseconds=number)
+
+
+def number_of(name: str) -> int:
+    """Return the number that an id, escaped, has if no other has it: of a UUIDv7 its time, in 60 bits."""
+    digits = name.replace("-", "")
+    try:
+        if len(name) == 36 and len(digits) == 32:
+            return int(digits[:12] + digits[13:16], 16)
+    except ValueError:
+        pass
+    return int.from_bytes(blake2b(name.encode("ascii"), digest_size=8).digest(), "big") >> 4
 
 
 def write(connection: Connection, events: Sequence[tuple[str, Event]]) -> None:
@@ -97,20 +62,118 @@ def write(connection: Connection, events: Sequence[tuple[str, Event]]) -> None:
     """
     highest: dict[str, tuple[tuple[bytes, bool], str, Event]] = {}
     for source, event in events:
-        name, ranked = escape(event.recording.id, 64), (rank(event), source.startswith(DAYS))
+        name, ranked = escaped(event.recording.id), (rank(event), source.startswith(DAYS))
         if name not in highest or ranked > highest[name][0]:
             highest[name] = (ranked, source, event)
-    statement = "SELECT recording, rank FROM recordings WHERE recording IN"
-    stored: dict[str, bytes] = dict(chunked(connection, statement, highest))
+    statement = "SELECT id, number, rank FROM events WHERE id IN"
+    stored = {name: (number, place) for name, number, place in chunked(connection, statement, highest)}
+    written: list[tuple[str, str | None]] = []
     for name, ((place, in_a_day), source, event) in highest.items():
-        if name not in stored or place > stored[name] or (place == stored[name] and in_a_day):
-            connection.execute(_INSERT, _row(name, place, source, event))
-            if event.kind is EventKind.DELETED:
-                connection.execute("DELETE FROM events WHERE recording = ?", (name,))
-            else:
-                connection.execute(
-                    "INSERT OR REPLACE INTO events VALUES (?, ?)", (name, event_to_json(event))
-                )
+        number, known = stored.get(name, (None, b""))
+        if place > known or (place == known and in_a_day):
+            number = _free_number(connection, name) if number is None else number
+            _write(connection, number, (name, place, source), event)
+            written.append((name, event.recording.parent_id))
+    _show_to_whom_their_parents_are_shown(connection, written)
+
+
+def _free_number(connection: Connection, name: str) -> int:
+    number = number_of(name)
+    while connection.execute("SELECT 1 FROM events WHERE number = ?", (number,)).fetchone():
+        number += 1
+    return number
+
+
+def _write(connection: Connection, number: int, about: tuple[str, bytes, str], event: Event) -> None:
+    gone = event.kind is EventKind.DELETED
+    values = (number, *about[:2], event.kind.value, about[2], None if gone else event_to_json(event))
+    connection.execute("INSERT OR REPLACE INTO events VALUES (?, ?, ?, ?, ?, ?)", values)
+    if gone:
+        connection.execute("DELETE FROM recordings WHERE number = ?", (number,))
+        return
+    recording = event.recording
+    subject, series = recording.subject, recording.subject.series
+    run = run_names(subject)
+    root = recording.parent_id is None
+    connection.execute(
+        _INSERT,
+        (
+            number,
+            _known(connection, "groups", (subject.kind, to_text(subject.group))) if root else None,
+            _known(
+                connection, "series", (subject.kind, to_text(dict(series.names))), searchable(series.names)
+            ),
+            _known(connection, "runs", (to_text(run),), searchable(run)),
+            _known(connection, "traits", (to_text(traits(recording)),)),
+            STATUSES.index(recording.status),
+            None if recording.outcome is None else OUTCOMES.index(recording.outcome),
+            _silent_after(event),
+            microseconds(recording.started_at),
+            *(measured(recording, each.value) for each in Measure),
+            measured(recording, LIMIT),
+            None if root else escaped(recording.parent_id or ""),
+        ),
+    )
+
+
+_KEYS = {"groups": "kind, name", "series": "kind, names", "runs": "names", "traits": "content"}
+
+
+def _known(connection: Connection, table: str, key: tuple[str, ...], *more: str) -> int:
+    """Return the id of what is kept once, and keep it if it is new."""
+    where = " AND ".join(f"{each} = ?" for each in _KEYS[table].split(", "))
+    found = connection.execute(f"SELECT id FROM {table} WHERE {where}", key).fetchone()
+    if found is not None:
+        return int(found[0])
+    values = (*key, *more)
+    statement = f"INSERT INTO {table} VALUES (NULL, {', '.join('?' * len(values))})"
+    return int(connection.execute(statement, values).lastrowid or 0)
+
+
+def traits(recording: Recording) -> dict[str, Any]:
+    """Return what a recording shares with many others."""
+    versions: dict[str, str] = {}
+    for each in recording.captures:
+        versions.update(list(each.versions.items())[:VERSIONS_KEPT])
+    return {
+        "labels": dict(recording.labels),
+        "profilers": [each.profiler for each in recording.captures],
+        "versions": versions,
+    }
+
+
+def _silent_after(event: Event) -> int | None:
+    if event.recording.status is not Status.RUNNING:
+        return None
+    seen, silence = last_sign(event)
+    return microseconds(seen) + silence // timedelta(microseconds=1)
+
+
+def _show_to_whom_their_parents_are_shown(
+    connection: Connection, written: Iterable[tuple[str, str | None]]
+) -> None:
+    """Give children the group of the root of their parents, none where a parent is not there."""
+    parent_of = (
+        "SELECT r.visible FROM events e JOIN recordings r USING (number) WHERE e.id = recordings.parent"
+    )
+    changed = []
+    for name, parent in written:
+        if parent is not None:
+            statement = f"UPDATE recordings SET visible = ({parent_of}) WHERE number = "
+            connection.execute(f"{statement} (SELECT number FROM events WHERE id = ?)", (name,))
+        changed.append(name)
+    while changed:
+        statement = "SELECT id FROM recordings JOIN events USING (number) WHERE parent IN"
+        children = [name for (name,) in chunked(connection, statement, changed)]
+        changed = []
+        for name in children:
+            done = connection.execute(
+                f"UPDATE recordings SET visible = ({parent_of})"
+                " WHERE number = (SELECT number FROM events WHERE id = ?)"
+                f" AND visible IS NOT ({parent_of})",
+                (name,),
+            )
+            changed += [name] if done.rowcount else []
 
 
 def chunked(connection: Connection, statement: str, values: Iterable[str]) -> Iterator[Any]:
@@ -121,35 +184,9 @@ def chunked(connection: Connection, statement: str, values: Iterable[str]) -> It
         yield from connection.execute(f"{statement} ({', '.join('?' * len(part))})", part)
 
 
-def read(name: str, data: bytes) -> Event:
+def read(name: str, data: bytes | None) -> Event:
     """Return the event in a row. Raises FormatError when the row is damaged."""
-    event = event_from_json(data)
-    if escape(event.recording.id, 64) != name:
+    event = event_from_json(data or b"")
+    if escaped(event.recording.id) != name:
         raise FormatError(f"The row of {name} is of {event.recording.id}.")
     return event
-
-
-def _row(name: str, place: bytes, source: str, event: Event) -> tuple[Any, ...]:
-    recording = event.recording
-    first = (name, place, event.kind.value, source)
-    if event.kind is EventKind.DELETED:
-        return (*first, *[None] * (len(RECORDING_COLUMNS) - len(first)))
-    seen, silence = last_sign(event)
-    silent_after = (microseconds(seen) or 0) + silence // timedelta(microseconds=1)
-    return (
-        *first,
-        event.key,
-        recording.subject.kind,
-        json.dumps(dict(recording.subject.names)),
-        json.dumps(dict(recording.labels)),
-        recording.status.value,
-        None if recording.outcome is None else recording.outcome.value,
-        microseconds(recording.started_at),
-        microseconds(recording.ended_at),
-        microseconds(recording.alive_at),
-        silent_after if recording.status is Status.RUNNING else None,
-        recording.duration_seconds,
-        *(recording.summary.get(each) for each in ("peak_rss_bytes", "peak_heap_bytes", "cpu_seconds")),
-        json.dumps([each.profiler for each in recording.captures]),
-        None if recording.parent_id is None else escape(recording.parent_id, 64),
-    )

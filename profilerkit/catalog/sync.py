@@ -14,6 +14,7 @@ from attrs import define, frozen
 
 from profilerkit.catalog.database import Database
 from profilerkit.catalog.rows import chunked, write
+from profilerkit.catalog.schema import CONTENT
 from profilerkit.codec import format_time
 from profilerkit.ids import uuid7
 from profilerkit.journal import DAYS, Journal, order, told_by, version
@@ -70,7 +71,7 @@ class Sync:
         with self.database.connected() as connection:
             meta = dict(connection.execute("SELECT name, value FROM meta"))
             age = time.time() - float(meta.get("listed_at", 0.0))
-            empty = connection.execute("SELECT 1 FROM recordings LIMIT 1").fetchone() is None
+            empty = connection.execute("SELECT 1 FROM events LIMIT 1").fetchone() is None
             if empty or not 0 <= age < FULL_SECONDS:
                 since = None
             bounds = ("", "") if since is None else _bounds(since)
@@ -133,17 +134,17 @@ class Sync:
         """
         gone = known.sources.keys() - listed.keys()
         with self._writing(known) as connection:
-            rows = connection.execute("SELECT recording, event_kind, source FROM recordings") if gone else ()
+            rows = connection.execute("SELECT id, kind, source FROM events") if gone else ()
             lost = [(name, kind) for name, kind, source in rows if source in gone]
             void = any(kind != EventKind.DELETED.value for _, kind in lost)
             if void:
-                for table in ("seen", "recordings", "events"):
+                for table in CONTENT:
                     connection.execute(f"DELETE FROM {table}")
                 connection.execute("DELETE FROM meta WHERE name = 'listed_at'")
                 connection.execute("UPDATE meta SET value = ? WHERE name = 'generation'", (uuid7(),))
             else:
                 deleted = ((name,) for name, _ in lost)
-                connection.executemany("DELETE FROM recordings WHERE recording = ?", deleted)
+                connection.executemany("DELETE FROM events WHERE id = ?", deleted)
                 connection.executemany("DELETE FROM seen WHERE source = ?", ((each,) for each in gone))
                 connection.execute("INSERT OR REPLACE INTO meta VALUES ('listed_at', ?)", (time.time(),))
         if void:
@@ -161,7 +162,7 @@ class Sync:
     def _outdone(self, keys: Iterable[str]) -> set[str]:
         """Return the keys of events that need not be read: a row has an event of a higher kind."""
         told = {key: found for key in keys if (found := told_by(key)) is not None}
-        statement = "SELECT recording, event_kind FROM recordings WHERE recording IN"
+        statement = "SELECT id, kind FROM events WHERE id IN"
         with self.database.connected() as connection:
             rows: dict[str, str] = dict(chunked(connection, statement, {name for name, _ in told.values()}))
         return {

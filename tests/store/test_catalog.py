@@ -28,6 +28,7 @@ from profilerkit import compaction
 from profilerkit.archive import Archive, effective_status
 from profilerkit.catalog.catalog import Catalog
 from profilerkit.catalog.query import Query
+from profilerkit.catalog.scope import Scope
 from profilerkit.codec import event_to_json
 from profilerkit.ids import uuid7
 from profilerkit.interfaces import ResultStore, StoredObject
@@ -72,7 +73,7 @@ def compact(journal: Journal, keys: Sequence[str], day: str) -> None:
 def stored_ids(path: Path) -> set[str]:
     """Return the recordings in a catalog's file."""
     with closing(sqlite3.connect(path)) as connection:
-        return {name for (name,) in connection.execute("SELECT recording FROM events")}
+        return {name for (name,) in connection.execute("SELECT id FROM events")}
 
 
 class Watched(ResultStore):
@@ -359,13 +360,13 @@ def test_pages_follow_each_other(tmp_path: Path) -> None:
     events = [archive.publish(a_recording(), FINAL) for _ in range(5)]
     catalog = a_catalog(archive, tmp_path)
     catalog.sync()
-    first = catalog.select(limit=2)
+    first = catalog.page(scope=Scope.ALL, limit=2)
     archive.publish(a_recording(), FINAL)
     catalog.sync()
-    second = catalog.select(limit=2, after=first[-1].recording.id)
-    third = catalog.select(limit=2, after=second[-1].recording.id)
-    assert first + second + third == events[::-1]
-    assert catalog.select(after=third[-1].recording.id) == []
+    second = catalog.page(scope=Scope.ALL, limit=2, after=first.next)
+    third = catalog.page(scope=Scope.ALL, limit=2, after=second.next)
+    assert [each.event for page in (first, second, third) for each in page.rows] == events[::-1]
+    assert [first.total, second.total, third.next] == [5, 6, None]
 
 
 def test_it_is_told_which_have_ended(tmp_path: Path) -> None:
@@ -422,13 +423,13 @@ SPOILERS: dict[str, Callable[[Path], object]] = {
     "spoiled": spoil_middle,
     "foreign": another_database,
     "of another store": another_store,
-    "of a newer format": run_sql("UPDATE meta SET value = '2 of 1' WHERE name = 'format'"),
+    "of a newer format": run_sql("UPDATE meta SET value = '9 of 1' WHERE name = 'format'"),
     "of an older format": run_sql("UPDATE meta SET value = '0 of 1' WHERE name = 'format'"),
     "without a table": run_sql("DROP TABLE events"),
     "with damaged events": run_sql("UPDATE events SET event = 'x'"),
     "with exchanged events": run_sql("UPDATE events SET event = (SELECT event FROM events LIMIT 1)"),
     "without events": run_sql("DELETE FROM events"),
-    "with odd kinds": run_sql("UPDATE recordings SET event_kind = 'odd'"),
+    "with odd kinds": run_sql("UPDATE events SET kind = 'odd'"),
     "without a generation": run_sql("DELETE FROM meta WHERE name = 'generation'"),
     "never completed": run_sql("DELETE FROM meta WHERE name = 'listed_at'"),
     "of tomorrow": run_sql("UPDATE meta SET value = value + 90000 WHERE name = 'listed_at'"),
@@ -585,7 +586,7 @@ def rows_in(path: Path) -> int:
     """Return how many recordings are in a catalog's file, 0 while it is being made."""
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
         try:
-            return int(connection.execute("SELECT count(*) FROM recordings").fetchone()[0])
+            return int(connection.execute("SELECT count(*) FROM events").fetchone()[0])
         except sqlite3.OperationalError:
             return 0
 
