@@ -4,18 +4,23 @@
 //   speedscope="URL"  in our own copy of speedscope, which loads the file
 // What was in the element stays until then, and when it fails.
 
+import { loadText, pause, post, waiting } from "./data.js";
 import { make } from "./flamegraph/controls.js";
 
 const SANDBOX = "allow-scripts allow-downloads";
 const TEXT_LIMIT = 2_000_000; // characters shown of a text; a longer one can be downloaded
-const PAUSES = [300, 500, 1000]; // milliseconds between questions, the last one from then on
 
 class Render extends HTMLElement {
   async connectedCallback() {
     if (this.note) return;
     this.note = make("div", { class: "part-wait", role: "status", text: "Asking for the report…" });
     this.prepend(this.note);
+    await this.run();
+  }
+
+  async run(begin = async () => {}) {
     try {
+      await begin();
       await this.ready();
       await this.show();
       this.note.remove();
@@ -28,33 +33,29 @@ class Render extends HTMLElement {
   // -- waiting ---------------------------------------------------------------------------------------
 
   async ready() {
-    let state = await this.ask("POST");
-    for (let tries = 0; state.state === "rendering"; tries++) {
-      const seconds = Math.round(state.seconds ?? 0);
-      this.note.textContent = seconds ? `Rendering, ${seconds} s so far. ${state.message ?? ""}` : "Rendering…";
-      await new Promise((resume) => setTimeout(resume, PAUSES[Math.min(tries, PAUSES.length - 1)]));
-      state = await this.ask("GET");
+    const source = this.getAttribute("src");
+    const doing = (state) => { this.note.textContent = waiting(state, "Rendering"); };
+    for (let tries = 0; ; tries++) {
+      const state = JSON.parse(await loadText(source, { onwait: doing }));
+      if (state.state === "failed") throw new Error(state.message ?? "The report could not be rendered.");
+      if (state.state !== "rendering") return;
+      doing(state);
+      await pause(tries);
     }
-    if (state.state !== "ready") throw new Error(state.message ?? "The report could not be rendered.");
   }
 
-  async ask(method) {
-    const answer = await fetch(this.getAttribute("src"), { method, headers: { Accept: "application/json" } });
-    const text = await answer.text();
-    let state;
-    try {
-      state = JSON.parse(text);
-    } catch {
-      throw new Error(`The report could not be asked for (${answer.status}).`);
-    }
-    if (!answer.ok && !state.state) throw new Error(words(state) || `The report could not be asked for (${answer.status}).`);
-    return state;
+  // A failure is remembered until somebody asks again.
+  async again() {
+    this.note.className = "part-wait";
+    this.note.setAttribute("role", "status");
+    this.note.textContent = "Asking for the report…";
+    await post(this.getAttribute("src"));
   }
 
   fail(text) {
     this.note.className = "call bad";
     this.note.setAttribute("role", "alert");
-    const again = make("button", { class: "btn sm", type: "button", text: "Try again", onclick: () => location.reload() });
+    const again = make("button", { class: "btn sm", type: "button", text: "Try again", onclick: () => this.run(() => this.again()) });
     this.note.replaceChildren(make("div", {}, make("p", { text }), make("p", {}, again)));
   }
 
@@ -66,9 +67,7 @@ class Render extends HTMLElement {
   }
 
   async showText() {
-    const answer = await fetch(this.getAttribute("file"));
-    if (!answer.ok) throw new Error(`The report could not be loaded (${answer.status}).`);
-    const text = await answer.text();
+    const text = await loadText(this.getAttribute("file"), { accept: "*/*" });
     const heading = this.getAttribute("heading") ?? "Report";
     this.note.before(make("pre", { class: "report-text", tabindex: "0", role: "region", "aria-label": heading, text: text.slice(0, TEXT_LIMIT) }));
     if (text.length > TEXT_LIMIT) {
@@ -98,10 +97,6 @@ class Render extends HTMLElement {
     const title = encodeURIComponent(this.getAttribute("heading") ?? "speedscope");
     return `${page}#profileURL=${encodeURIComponent(file.pathname + file.search)}&title=${title}&view=left-heavy`;
   }
-}
-
-function words({ detail, message, hint }) {
-  return [detail ?? message, hint].filter((each) => typeof each === "string").join(" ");
 }
 
 customElements.define("pk-render", Render);

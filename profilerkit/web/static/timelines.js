@@ -2,6 +2,7 @@
 // Drag, or + and −, select a range, which is in the page's URL; double-click or Escape shows all.
 
 import { axis, colours, faded, label, loadUPlot, paintOver, steps, tick } from "./charts.js";
+import { loadText, waiting } from "./data.js";
 import { make } from "./flamegraph/controls.js";
 import { chartsOf, peakOf } from "./series.js";
 import { readState, writeState } from "./state.js";
@@ -25,10 +26,10 @@ class Timelines extends HTMLElement {
 
   async load() {
     try {
-      const [uPlot, answer] = await Promise.all([loadUPlot(), fetch(this.getAttribute("src"))]);
+      const onwait = (state) => { this.note.textContent = waiting(state); };
+      const [uPlot, text] = await Promise.all([loadUPlot(), loadText(this.getAttribute("src"), { onwait })]);
       this.uPlot = uPlot;
-      if (!answer.ok) throw new Error(`The timelines could not be loaded (${answer.status}).`);
-      this.take(await answer.json());
+      this.take(JSON.parse(text));
     } catch (error) {
       if (!this.head) this.say(error.message, true);
     }

@@ -2,6 +2,7 @@
 // Marked: runs that were killed or failed, outliers, and where versions changed. A click opens the run.
 
 import { axis, colours, loadUPlot, paintOver, steps, tick } from "./charts.js";
+import { loadText } from "./data.js";
 import { make } from "./flamegraph/controls.js";
 import { day, written } from "./times.js";
 import { formatValue } from "./units.js";
@@ -22,10 +23,9 @@ class Trend extends HTMLElement {
     window.addEventListener("pk:theme", () => this.draw());
     new ResizeObserver(() => this.fit()).observe(this);
     try {
-      const [uPlot, answer] = await Promise.all([loadUPlot(), fetch(this.getAttribute("src"))]);
+      const [uPlot, text] = await Promise.all([loadUPlot(), loadText(this.getAttribute("src"))]);
       this.uPlot = uPlot;
-      if (!answer.ok) throw new Error(`The runs could not be loaded (${answer.status}).`);
-      this.take(await answer.json());
+      this.take(JSON.parse(text));
     } catch (error) {
       this.say(error.message, true);
     }

@@ -1,6 +1,7 @@
 // <pk-flamegraph src="URL" [heading] [table="id"] [state="prefix"]>: a call tree to look through.
 // What it shows is in the page's URL: metric, side, direction, group, search, zoom.
 
+import { loadText, waiting } from "../data.js";
 import { readState, writeState } from "../state.js";
 import { formatShare, formatValue } from "../units.js";
 import { Palette } from "./colours.js";
@@ -29,9 +30,7 @@ class Flamegraph extends HTMLElement {
 
   async load() {
     try {
-      const answer = await fetch(this.getAttribute("src"), { headers: { Accept: "application/json" } });
-      const text = await answer.text();
-      if (!answer.ok) throw new Error(problem(text, answer));
+      const text = await loadText(this.getAttribute("src"), { onwait: (state) => { this.note.textContent = waiting(state); } });
       if (text !== this.loaded) this.take(JSON.parse(text));
       this.loaded = text;
     } catch (error) {
@@ -305,15 +304,6 @@ class Flamegraph extends HTMLElement {
 
   read(node) {
     this.live.textContent = `${this.model.name(node)} ${this.model.place(node)}, ${this.model.numbers(node)}`;
-  }
-}
-
-function problem(text, answer) {
-  try {
-    const { detail, message, hint } = JSON.parse(text);
-    return [detail ?? message, hint].filter((each) => typeof each === "string").join(" ") || answer.statusText;
-  } catch {
-    return `The call tree could not be loaded (${answer.status}).`;
   }
 }
 

@@ -1,8 +1,11 @@
 // Turn merged trees into what is drawn: where each box begins and ends, from 0 to 1, level by level.
 // A shape has parent, group, frame, total and self by node; base is the other side's total, when compared.
 
-const INVERTED_NODES = 300_000; // above this, callers of less than one part in SMALLEST are left out
-const SMALLEST = 20_000;
+import { Nodes } from "./nodes.js";
+
+const INVERTED_STEPS = 200_000; // above this, callers of less than one part in SMALLEST are left out
+const SMALLEST = 10_000;
+const FEW = 24;
 
 export function topDown(merged, { total, self, baseTotal, baseSelf }) {
   const { sum, parent, group, frame, count } = merged;
@@ -12,99 +15,54 @@ export function topDown(merged, { total, self, baseTotal, baseSelf }) {
 }
 
 // Who called what: under the root, every group with what it counts itself, and under each its callers.
-// Levels are built one after the other from the nodes of the tree that each inverted node stands for.
+// Level by level: `at` is where each counting node's walk to the root has come, `under` its inverted node.
 export function bottomUp(shape) {
-  const depths = depthsOf(shape.parent);
-  const grown = new Grown(shape);
-  let items = [];
-  let pairs = 0;
-  for (let node = 1; node < shape.count; node++) {
-    if (!shape.self[node] && !shape.baseSelf?.[node]) continue;
-    items.push(node);
-    pairs += depths[node];
+  const { least, counting } = countingNodes(shape);
+  const nodes = new Nodes(2 * shape.count);
+  const sums = { total: [shape.total[0]], base: [shape.base?.[0] ?? 0] };
+  let walks = counting.map((leaf) => ({ leaf, at: leaf, under: 0 }));
+  while (walks.length) {
+    for (const walk of walks) step(walk, { shape, nodes, sums });
+    const goesOn = ({ at, under }) => at > 0 && Math.max(sums.total[under], sums.base[under]) >= least;
+    walks = walks.filter(goesOn);
   }
-  const whole = Math.max(shape.total[0], shape.base?.[0] ?? 0);
-  const least = pairs > INVERTED_NODES ? whole / SMALLEST : 0;
-  let leaves = Int32Array.from(items);
-  let at = Int32Array.from(leaves);
-  let under = new Int32Array(leaves.length);
-  while (leaves.length) {
-    const made = grown.level(leaves, at, under);
-    const kept = [];
-    for (let item = 0; item < leaves.length; item++) {
-      if (shape.parent[at[item]] > 0 && grown.size(made[item]) >= least) kept.push(item);
-    }
-    leaves = Int32Array.from(kept, (item) => leaves[item]);
-    at = Int32Array.from(kept, (item) => shape.parent[at[item]]);
-    under = Int32Array.from(kept, (item) => made[item]);
-  }
-  return grown.shape();
+  return inverted(nodes.trimmed(), sums, shape.base !== null);
 }
 
-// An inverted tree while it grows.
-class Grown {
-  constructor(source) {
-    this.source = source;
-    this.parent = [-1];
-    this.group = [-1];
-    this.frame = [-1];
-    this.total = [source.total[0]];
-    this.base = [source.base?.[0] ?? 0];
-    this.top = [0];
-    this.groups = source.group.reduce((most, each) => Math.max(most, each), 0) + 1;
+function countingNodes(shape) {
+  const depths = depthsOf(shape.parent);
+  const counting = [];
+  let steps = 0;
+  for (let node = 1; node < shape.count; node++) {
+    if (!shape.self[node] && !shape.baseSelf?.[node]) continue;
+    counting.push(node);
+    steps += depths[node];
   }
+  const whole = Math.max(shape.total[0], shape.base?.[0] ?? 0);
+  return { counting, least: steps > INVERTED_STEPS ? whole / SMALLEST : 0 };
+}
 
-  size(node) {
-    return Math.max(this.total[node], this.base[node]);
-  }
+function step(walk, { shape, nodes, sums }) {
+  const { leaf, at, under } = walk;
+  const value = shape.self[leaf];
+  const other = shape.baseSelf === null ? 0 : shape.baseSelf[leaf];
+  const node = nodes.child(under, shape.group[at], shape.frame[at], Math.max(value, other));
+  sums.total[node] = (sums.total[node] ?? 0) + value;
+  sums.base[node] = (sums.base[node] ?? 0) + other;
+  walk.at = shape.parent[at];
+  walk.under = node;
+}
 
-  // Add the nodes of one level, and return the node of each item.
-  level(leaves, at, under) {
-    const { source } = this;
-    const seen = new Map();
-    const made = new Int32Array(leaves.length);
-    for (let item = 0; item < leaves.length; item++) {
-      const key = under[item] * this.groups + source.group[at[item]];
-      let node = seen.get(key);
-      if (node === undefined) seen.set(key, (node = this.add(under[item], at[item])));
-      const value = source.self[leaves[item]];
-      const other = source.baseSelf?.[leaves[item]] ?? 0;
-      this.total[node] += value;
-      this.base[node] += other;
-      if (Math.max(value, other) > this.top[node]) {
-        this.top[node] = Math.max(value, other);
-        this.frame[node] = source.frame[at[item]];
-      }
-      made[item] = node;
-    }
-    return made;
-  }
-
-  add(parent, at) {
-    this.parent.push(parent);
-    this.group.push(this.source.group[at]);
-    this.frame.push(this.source.frame[at]);
-    this.total.push(0);
-    this.base.push(0);
-    this.top.push(0);
-    return this.parent.length - 1;
-  }
-
-  // What an inverted node counts itself is only known at its first level: the function's own.
-  shape() {
-    const first = (values) => Float64Array.from(values, (value, node) => (this.parent[node] === 0 ? value : 0));
-    const compared = this.source.base !== null;
-    return {
-      count: this.parent.length,
-      parent: Int32Array.from(this.parent),
-      group: Int32Array.from(this.group),
-      frame: Int32Array.from(this.frame),
-      total: Float64Array.from(this.total),
-      self: first(this.total),
-      base: compared ? Float64Array.from(this.base) : null,
-      baseSelf: compared ? first(this.base) : null,
-    };
-  }
+// What an inverted node counts itself is only known at its first level: the function's own.
+function inverted(nodes, { total, base }, compared) {
+  const first = (values) => Float64Array.from(values, (value, node) => (nodes.parent[node] === 0 ? value : 0));
+  return {
+    ...nodes,
+    total: Float64Array.from(total),
+    self: first(total),
+    base: compared ? Float64Array.from(base) : null,
+    baseSelf: compared ? first(base) : null,
+  };
 }
 
 function depthsOf(parent) {
@@ -116,28 +74,30 @@ function depthsOf(parent) {
 // Place every box: x0 and x1 by node, and the nodes of each level from left to right, the widest first.
 export function place(shape) {
   const width = widths(shape);
-  const { first, next } = childrenByWidth(shape.parent, width);
+  const { starts, children } = childrenByWidth(shape.parent, width);
   const { count } = shape;
   const x0 = new Float64Array(count);
   const x1 = new Float64Array(count);
   const depth = new Int32Array(count);
   const order = new Int32Array(count);
-  const starts = [0];
+  const levelStarts = [];
   const whole = width[0] || 1;
   x1[0] = width[0] ? 1 : 0;
   let last = 1;
   for (let head = 0; head < last; head++) {
     const node = order[head];
+    if (depth[node] === levelStarts.length) levelStarts.push(head);
     let x = x0[node];
-    if (depth[node] === starts.length) starts.push(head);
-    for (let child = first[node]; child >= 0; child = next[child]) {
+    for (let index = starts[node]; index < starts[node + 1]; index++) {
+      const child = children[index];
+      if (!(width[child] > 0)) break; // the rest has nothing either
       depth[child] = depth[node] + 1;
       x0[child] = x;
       x1[child] = x += width[child] / whole;
       order[last++] = child;
     }
   }
-  const levels = starts.map((start, level) => order.subarray(start, starts[level + 1] ?? last));
+  const levels = levelStarts.map((start, level) => order.subarray(start, levelStarts[level + 1] ?? last));
   return { ...shape, width, x0, x1, depth, levels };
 }
 
@@ -153,16 +113,34 @@ function widths({ count, parent, total, base }) {
   return width;
 }
 
+// The children of each node from starts[node] to starts[node + 1], the widest first.
 function childrenByWidth(parent, width) {
-  const first = new Int32Array(parent.length).fill(-1);
-  const next = new Int32Array(parent.length).fill(-1);
-  const order = Int32Array.from(parent, (_, node) => node).sort((a, b) => width[a] - width[b] || b - a);
-  for (const node of order) {
-    if (node === 0 || !width[node]) continue;
-    next[node] = first[parent[node]];
-    first[parent[node]] = node;
+  const count = parent.length;
+  const starts = new Int32Array(count + 1);
+  for (let node = 1; node < count; node++) starts[parent[node] + 1]++;
+  for (let node = 0; node < count; node++) starts[node + 1] += starts[node];
+  const next = starts.slice();
+  const children = new Int32Array(Math.max(0, count - 1));
+  for (let node = 1; node < count; node++) children[next[parent[node]]++] = node;
+  for (let node = 0; node < count; node++) sortByWidth(children, starts[node], starts[node + 1], width);
+  return { starts, children };
+}
+
+// Most nodes have a few children: for them insertion beats the general sort, which allocates.
+function sortByWidth(children, from, to, width) {
+  if (to - from > FEW) {
+    children.subarray(from, to).sort((a, b) => width[b] - width[a] || a - b);
+    return;
   }
-  return { first, next };
+  for (let index = from + 1; index < to; index++) {
+    const child = children[index];
+    let hole = index;
+    while (hole > from && width[children[hole - 1]] < width[child]) {
+      children[hole] = children[hole - 1];
+      hole--;
+    }
+    children[hole] = child;
+  }
 }
 
 // The first node of a level that ends right of x.

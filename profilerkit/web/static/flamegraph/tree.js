@@ -1,6 +1,8 @@
 // Read the data of a call tree (flamegraph-data in the reference of the reports) into typed arrays, and
 // merge what is drawn as one box: siblings of one function, or of one line.
 
+import { Nodes } from "./nodes.js";
+
 const FORMAT = 1;
 
 export function readTree(data) {
@@ -40,41 +42,19 @@ export function groupFrames(frames, byLine) {
   return { of, keys: [...numbers.keys()], count: numbers.size };
 }
 
-// Merge siblings of one group. A merged node stands for the frame that holds most of it.
+// Merge siblings of one group. A merged node shows the frame that holds most of it.
 export function mergeSiblings(tree, groups, weight) {
   const number = new Int32Array(tree.count);
-  const parent = [];
-  const group = [];
-  const frame = [];
-  const heaviest = [];
-  const seen = new Map();
-  for (let node = 0; node < tree.count; node++) {
-    const above = node === 0 ? -1 : number[tree.parent[node]];
-    const own = tree.frame[node] < 0 ? -1 : groups.of[tree.frame[node]];
-    const key = (above + 1) * (groups.count + 1) + own + 1;
-    let merged = seen.get(key);
-    if (merged === undefined) {
-      seen.set(key, (merged = parent.length));
-      parent.push(above);
-      group.push(own);
-      frame.push(tree.frame[node]);
-      heaviest.push(weight[node]);
-    } else if (weight[node] > heaviest[merged]) {
-      heaviest[merged] = weight[node];
-      frame[merged] = tree.frame[node];
-    }
-    number[node] = merged;
+  const nodes = new Nodes(tree.count);
+  for (let node = 1; node < tree.count; node++) {
+    const frame = tree.frame[node];
+    number[node] = nodes.child(number[tree.parent[node]], groups.of[frame], frame, weight[node]);
   }
+  const merged = nodes.trimmed();
   const sum = (column) => {
-    const merged = new Float64Array(parent.length);
-    for (let node = 0; node < column.length; node++) merged[number[node]] += column[node];
-    return merged;
+    const sums = new Float64Array(merged.count);
+    for (let node = 0; node < column.length; node++) sums[number[node]] += column[node];
+    return sums;
   };
-  return {
-    count: parent.length,
-    parent: Int32Array.from(parent),
-    group: Int32Array.from(group),
-    frame: Int32Array.from(frame),
-    sum,
-  };
+  return { ...merged, sum };
 }
