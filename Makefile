@@ -3,9 +3,11 @@
 #   make demo PYTHON=python3.12     with another Python
 #   make test VENV=.envs/3.12       in another virtual environment
 #   make test PYTEST=-v             with more options of pytest
+#   make airflow-test AIRFLOW=2.11  the tests of the Airflow integration, on Airflow 3.3, 3.1 or 2.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint quick version slow bench accept core docs picture wheel constraints clean
+.PHONY: help setup demo test lint quick version slow bench accept core docs picture wheel constraints clean \
+	airflow airflow-test airflow-slow airflow-bench airflow-constraints
 
 PYTHON ?= $(shell for each in python3 python3.13 python3.12 python3.11 python3.10 python; do \
 	"$$each" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo "$$each" && break; done)
@@ -14,9 +16,14 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints/dev.txt
 EXAMPLES := examples/profilerkit-tracemalloc examples/profilerkit-sqlite-blob
 PYTEST ?=
+AIRFLOW ?= 3.3
+AIRFLOW_VENV ?= .envs/airflow-$(AIRFLOW)
+# Airflow 2 runs on no Python newer than 3.12.
+AIRFLOW_PYTHON ?= $(shell for each in python3.11 python3.12 python3.10 "$$HOME"/.pyenv/versions/3.11.*/bin/python; do \
+	"$$each" -c 'import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && echo "$$each" && break; done)
 
 help: ## Show this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-19s %s\n", $$1, $$2}'
 
 demo: $(VENV)/.ready-to-run ## Record a small ETL, kill a second run of it, and show both
 	$(BIN)/python tools/demo.py
@@ -64,6 +71,22 @@ constraints: ## Resolve constraints/dev.txt again (needs uv)
 	uv pip compile pyproject.toml --universal --python-version 3.10 --extra all --extra dev --upgrade \
 		--no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet -o constraints/dev.txt
 
+airflow: $(AIRFLOW_VENV)/.ready ## Make the environment with Airflow $(AIRFLOW)
+
+airflow-test: $(AIRFLOW_VENV)/.ready ## Run the tests of the Airflow integration on Airflow $(AIRFLOW), but the slow ones
+	$(AIRFLOW_VENV)/bin/python -m pytest tests/airflow -m "not slow" $(PYTEST)
+
+airflow-slow: $(AIRFLOW_VENV)/.ready ## Run its slow tests: Celery with Redis and Postgres, the shipped examples
+	$(AIRFLOW_VENV)/bin/python -m pytest tests/airflow -m slow $(PYTEST)
+
+airflow-bench: ## Measure what it costs a task, side by side with others
+	$(MAKE) airflow AIRFLOW=2.11
+	.envs/airflow-2.11/bin/python benchmarks/airflow_cost.py
+
+airflow-constraints: ## Resolve constraints/airflow-$(AIRFLOW).txt again (needs uv)
+	uv pip compile constraints/airflow-$(AIRFLOW).in --python-version 3.11 --upgrade \
+		--no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet -o constraints/airflow-$(AIRFLOW).txt
+
 clean: ## Remove what these targets made
 	rm -rf .venv .envs .demo dist build site .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
@@ -89,4 +112,11 @@ $(VENV)/.ready-to-bench: $(VENV)/.ready-to-test
 
 $(VENV)/.ready-for-docs: $(VENV)/.ready-to-run
 	$(PIP) --no-build-isolation -e '.[docs]'
+	@touch $@
+
+$(AIRFLOW_VENV)/.ready: pyproject.toml constraints/airflow-$(AIRFLOW).txt
+	@test -n "$(AIRFLOW_PYTHON)" || { echo "No Python 3.10 to 3.12 was found. Name one: make $(MAKECMDGOALS) AIRFLOW_PYTHON=/path/to/python"; exit 1; }
+	$(AIRFLOW_PYTHON) -m venv $(AIRFLOW_VENV)
+	$(AIRFLOW_VENV)/bin/python -m pip --disable-pip-version-check install --quiet --no-deps -r constraints/airflow-$(AIRFLOW).txt
+	$(AIRFLOW_VENV)/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation -e .
 	@touch $@

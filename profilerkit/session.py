@@ -23,7 +23,7 @@ from profilerkit.guards import Guards
 from profilerkit.inside import Inside, cost_since
 from profilerkit.link import WatcherLink
 from profilerkit.signals import block_all_but, held_from_new_threads, program_held
-from profilerkit.state import first_state, last_words, time_since_start, usage
+from profilerkit.state import first_state, last_words, time_since_start, usage, used_since
 
 if TYPE_CHECKING:
     from profilerkit.model import Target
@@ -117,6 +117,10 @@ class Session:
                 return False
             time.sleep(0.05)
         return True
+
+    def used(self) -> dict[str, float | None]:
+        """Return the peak of memory, the seconds and CPU seconds of the recorded code, until its end."""
+        return used_since(self._state, self._state.get("usage") or self._usage())
 
     # -- starting ------------------------------------------------------------------------------
 

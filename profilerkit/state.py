@@ -93,3 +93,15 @@ def usage() -> dict[str, float | int | None]:
         "children_user_seconds": children.ru_utime,
         "children_system_seconds": children.ru_stime,
     }
+
+
+def used_since(state: Mapping[str, Any], usage: Mapping[str, Any]) -> dict[str, float | None]:
+    """Return the process's peak of memory, and the seconds and CPU seconds since the recording began."""
+    before = state["at_start"]
+    parts = ("user_seconds", "system_seconds", "children_user_seconds", "children_system_seconds")
+    known = [usage[part] - before[part] for part in parts if usage.get(part) is not None]
+    return {
+        "peak_rss_bytes": usage.get("peak_rss_bytes"),
+        "cpu_seconds": sum(known) if known else None,
+        "duration_seconds": time.monotonic() - state["clock"]["monotonic_seconds"],
+    }

@@ -6,7 +6,13 @@ import sys
 import zipfile
 from pathlib import Path
 
-PACKAGES = ("profilerkit", "profilerkit_memray", "profilerkit_cpu", "profilerkit_resources")
+PACKAGES = (
+    "profilerkit",
+    "profilerkit_memray",
+    "profilerkit_cpu",
+    "profilerkit_resources",
+    "profilerkit_airflow",
+)
 SUFFIXES = (".py", "py.typed")
 PAGES = ("profilerkit/web/static/", "profilerkit/web/templates/")
 

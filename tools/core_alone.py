@@ -15,7 +15,7 @@ import tempfile
 import venv
 from pathlib import Path
 
-SIBLINGS = ("profilerkit_memray", "profilerkit_cpu", "profilerkit_resources")
+SIBLINGS = ("profilerkit_memray", "profilerkit_cpu", "profilerkit_resources", "profilerkit_airflow")
 CORE_TESTS = ("stacks", "store", "testing")
 """The folders of tests that need no backend of ours; single tests skip what is not installed."""
 NEED_MORE = (

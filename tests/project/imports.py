@@ -9,7 +9,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 CORE = "profilerkit"
-SIBLINGS = ("profilerkit_memray", "profilerkit_cpu", "profilerkit_resources")
+BACKENDS = ("profilerkit_memray", "profilerkit_cpu", "profilerkit_resources")
+HOSTS = ("profilerkit_airflow",)
+"""Packages that record and show profiles inside another system."""
+SIBLINGS = (*BACKENDS, *HOSTS)
 
 
 @dataclass(frozen=True)

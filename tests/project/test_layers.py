@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.project.imports import CORE, ROOT, SIBLINGS, Import, imports, modules
+from tests.project.imports import BACKENDS, CORE, HOSTS, ROOT, SIBLINGS, Import, imports, modules
 
 LAYERS = (
     {
@@ -69,11 +69,24 @@ HEAVY = (
 )  # fmt: skip
 
 SHARED_WITH_BACKENDS = {f"{CORE}.{each}" for each in ("interfaces", "model", "reading", "errors")}
+OPEN_TO_HOSTS = {
+    f"{CORE}.{each}"
+    for each in (
+        *("catalog", "errors", "interfaces", "model", "options", "plugins", "reading", "redact"),
+        *("retrace", "select", "session", "settings", "stores", "storeurl", "web", "_version"),
+    )
+}
+"""The parts of the core that a host builds on: they change with notice."""
+
 ALONE = {"stevedore": "profilerkit.plugins", "fsspec": "profilerkit.stores"}
+AIRFLOW_IN = {"profilerkit_airflow.compat", "profilerkit_airflow.policy", "profilerkit_airflow.plugin"}
+"""What may import Airflow: the adapter to its versions, and what Airflow itself loads by its type."""
 FOLDERS = ("profilerkit", *SIBLINGS, "tests", "tools", "benchmarks", "examples")
 
 CORE_MODULES = modules(CORE)
 SIBLING_MODULES = {name: path for each in SIBLINGS for name, path in modules(each).items()}
+BACKEND_MODULES = {name: path for each in BACKENDS for name, path in modules(each).items()}
+HOST_MODULES = {name: path for each in HOSTS for name, path in modules(each).items()}
 SOURCES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
 
 
@@ -134,7 +147,25 @@ def test_backends_know_only_the_interfaces() -> None:
         ours = any(of(each, name) for name in (CORE, *SIBLINGS))
         return ours and not of(each, module.partition(".")[0]) and each.module not in SHARED_WITH_BACKENDS
 
-    assert offences(SIBLING_MODULES, foreign) == []
+    assert offences(BACKEND_MODULES, foreign) == []
+
+
+def test_hosts_know_what_is_open_to_them_and_no_backend() -> None:
+    """A host builds on the parts of the core that are open to it, and names no backend's package."""
+
+    def foreign(module: str, each: Import) -> bool:
+        if any(of(each, name) for name in BACKENDS):
+            return True
+        return of(each, CORE) and not any(of(each, name) for name in OPEN_TO_HOSTS) and each.module != CORE
+
+    assert offences(HOST_MODULES, foreign) == []
+    texts = {module: path.read_text(encoding="utf-8") for module, path in HOST_MODULES.items()}
+    assert [(module, name) for module, text in texts.items() for name in BACKENDS if name in text] == []
+
+
+def test_one_module_knows_which_airflow_this_is() -> None:
+    """Airflow is imported by the adapter, and by what Airflow itself loads."""
+    assert offences(HOST_MODULES, lambda module, each: of(each, "airflow") and module not in AIRFLOW_IN) == []
 
 
 def test_the_two_sides_are_strangers() -> None:

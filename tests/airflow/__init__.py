@@ -1,0 +1,1 @@
+"""Tests of the Airflow integration, in an environment that has Airflow: `make airflow-test`."""
