@@ -17,8 +17,8 @@ from profilerkit._version import __version__
 from profilerkit.errors import ProfilerKitError, UsageError
 
 COMMANDS = (
-    *("run", "list", "show", "report", "diff", "plugins", "recover", "prune", "compact", "export", "import"),
-    "completion",
+    *("run", "list", "show", "report", "diff", "serve", "open", "plugins", "recover", "prune", "compact"),
+    *("export", "import", "completion"),
 )
 SHARED = ("quiet", "verbose")
 
