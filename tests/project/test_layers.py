@@ -79,8 +79,11 @@ OPEN_TO_HOSTS = {
 """The parts of the core that a host builds on: they change with notice."""
 
 ALONE = {"stevedore": "profilerkit.plugins", "fsspec": "profilerkit.stores"}
-AIRFLOW_IN = {"profilerkit_airflow.compat", "profilerkit_airflow.policy", "profilerkit_airflow.plugin"}
-"""What may import Airflow: the adapter to its versions, and what Airflow itself loads by its type."""
+AIRFLOW_IN = {
+    f"profilerkit_airflow.{each}"
+    for each in ("compat", "policy", "plugin", "metadata", "views_airflow2", "views_airflow3")
+}
+"""What may import Airflow: adapters to its versions and its database, and what it loads by its type."""
 FOLDERS = ("profilerkit", *SIBLINGS, "tests", "tools", "benchmarks", "examples")
 
 CORE_MODULES = modules(CORE)
