@@ -1,0 +1,1 @@
+"""What the tests of the pages in a real Airflow share."""

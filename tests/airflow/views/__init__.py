@@ -1,0 +1,1 @@
+"""Who sees what of us in a real Airflow."""

@@ -1,0 +1,177 @@
+"""Run a real Airflow with the demo DAGs, everything in them profiled, and show what was found.
+
+Run by the Python of that Airflow: `make demo`, `make demo AIRFLOW=2`. On a terminal it stays until Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from airflow_stack import Airflow
+
+ROOT = Path(__file__).resolve().parent.parent
+RULES = '[{"dag": "demo_*", "profilers": ["resources", "memray", "cpu"]}]'
+LONGEST_SECONDS = 600.0
+FINISHED = ("success", "failed")
+DAGS = {"demo_etl": "success", "demo_leak": "failed"}
+"""Each DAG and how its run is meant to end."""
+USER = "admin"
+
+
+class Demo:
+    """One Airflow, and its REST API as its administrator."""
+
+    def __init__(self) -> None:
+        home = ROOT / ".demo" / "airflow"
+        shutil.rmtree(home, ignore_errors=True)
+        self.airflow = Airflow(
+            Path(sys.executable), home, dags=ROOT / "examples" / "airflow" / "dags", store=str(home / "store")
+        )
+        self.airflow.settings = {
+            "profilerkit.rules": RULES,
+            "core.dags_are_paused_at_creation": "False",
+            "api.auth_backends": "airflow.api.auth.backend.basic_auth,airflow.api.auth.backend.session",
+        }
+        if self.airflow.major == 3:
+            self.airflow.simple_users(admin="admin")
+
+    @property
+    def password(self) -> str:
+        """Return the administrator's password."""
+        if self.airflow.major == 3:
+            return USER
+        return (self.airflow.home / "standalone_admin_password.txt").read_text().strip()
+
+    def call(self, path: str, body: Any = None, *, root: str = "") -> Any:
+        """Return the answer of Airflow's REST API."""
+        api = root or ("/api/v2" if self.airflow.major == 3 else "/api/v1")
+        request = urllib.request.Request(f"{self.airflow.url}{api}{path}")
+        request.add_header("Content-Type", "application/json")
+        request.add_header("Authorization", self._authorization() if root != "/auth" else "")
+        data = None if body is None else json.dumps(body).encode()
+        with urllib.request.urlopen(request, data, timeout=60) as answer:
+            return json.load(answer)
+
+    def _authorization(self) -> str:
+        if self.airflow.major == 3:
+            token = self.call("/token", {"username": USER, "password": self.password}, root="/auth")
+            return f"Bearer {token['access_token']}"
+        return f"Basic {base64.b64encode(f'{USER}:{self.password}'.encode()).decode()}"
+
+    def known_dags(self) -> bool:
+        """Tell whether Airflow has read the demo DAGs."""
+        found = {each["dag_id"] for each in self.call("/dags")["dags"]}
+        return set(DAGS) <= found
+
+    def trigger(self, dag_id: str) -> str:
+        """Start a run of a DAG and return its id."""
+        body = {"logical_date": None} if self.airflow.major == 3 else {}
+        return str(self.call(f"/dags/{dag_id}/dagRuns", body)["dag_run_id"])
+
+    def state(self, dag_id: str, run_id: str) -> str:
+        """Return the state of a run."""
+        return str(self.call(f"/dags/{dag_id}/dagRuns/{urllib.request.quote(run_id)}")["state"])
+
+
+def main() -> int:
+    """Run the demo; the exit code tells whether both runs ended as they were meant to."""
+    demo = Demo()
+    airflow = demo.airflow
+    say(
+        f"Starting a real Airflow {airflow.major} (standalone, SQLite); it keeps everything in .demo/airflow."
+    )
+    try:
+        airflow.start("standalone")
+        airflow.wait_until_ready()
+        airflow.wait_for(lambda: quietly(demo.known_dags), "Airflow to read the demo DAGs")
+        say("Running the demo DAGs; one of their tasks leaks memory and is killed with SIGKILL.")
+        runs = {dag_id: demo.trigger(dag_id) for dag_id in DAGS}
+        states = {
+            dag_id: airflow.wait_for(
+                lambda dag_id=dag_id, run_id=run_id: ended(demo, dag_id, run_id),
+                f"{dag_id} to end",
+                seconds=LONGEST_SECONDS,
+            )
+            for dag_id, run_id in runs.items()
+        }
+        wait_until_shipped(airflow)
+        say("This is what was found:")
+        code = show(airflow, "list")
+        tell(demo)
+        stay()
+        return code or int(states != DAGS)
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        say("Stopping Airflow.")
+        airflow.stop()
+
+
+def ended(demo: Demo, dag_id: str, run_id: str) -> str | None:
+    """Return the state of a run that has ended."""
+    found = quietly(lambda: demo.state(dag_id, run_id))
+    return found if found in FINISHED else None
+
+
+def quietly(ask: Any) -> Any:
+    """Return an answer, None while the server has none."""
+    try:
+        return ask()
+    except OSError:
+        return None
+
+
+def wait_until_shipped(airflow: Airflow) -> None:
+    """Wait until nothing is left in the spool: the killed task's watcher has its own pace."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end and any((airflow.home / "spool").glob("*/*/recording.json")):
+        time.sleep(0.5)
+
+
+def show(airflow: Airflow, *arguments: str) -> int:
+    """Run a command of profilerkit on the demo's store."""
+    environment = {
+        **os.environ,
+        "PROFILERKIT_STORE": airflow.store,
+        "PROFILERKIT_SPOOL": str(airflow.home / "spool"),
+    }
+    command = [str(airflow.python.with_name("profilerkit")), *arguments]
+    return subprocess.run(command, env=environment, check=False).returncode
+
+
+def tell(demo: Demo) -> None:
+    """Print where to look."""
+    leak = "dag_id=demo_leak&task_id=load_orders"
+    say(
+        f"Airflow:   {demo.airflow.url}\n"
+        f"User:      {USER}\n"
+        f"Password:  {demo.password}\n"
+        f"Profiles:  {demo.airflow.url}/profilerkit/  (in Airflow: Browse, and a tab on each task)\n"
+        f"The leak:  {demo.airflow.url}/profilerkit/task?{leak}"
+    )
+
+
+def stay() -> None:
+    """Wait for Ctrl-C where somebody is there to press it."""
+    if sys.stdout.isatty() and sys.stdin.isatty() and not os.environ.get("CI"):
+        say("Press Ctrl-C to end.")
+        while True:
+            time.sleep(3600)
+
+
+def say(words: str) -> None:
+    """Print a paragraph."""
+    print(f"\n{words}\n", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
