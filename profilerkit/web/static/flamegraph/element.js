@@ -132,7 +132,8 @@ class Flamegraph extends HTMLElement {
     canvas.addEventListener("pointermove", (event) => {
       if (event.pointerType !== "touch") this.hover(...point(event));
     });
-    canvas.addEventListener("pointerleave", () => {
+    canvas.addEventListener("pointerleave", (event) => {
+      if (event.pointerType === "touch") return; // a finger that is lifted still shows what it touched
       tip.hidden = true;
       this.graph.mark("hovered", -1);
       this.describe(this.graph.focused);
