@@ -19,8 +19,8 @@ from typing import Any
 
 FAB = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
 """What Airflow 3 needs for permissions on single DAGs; Airflow 2 has it built in."""
-READY_SECONDS = 240.0
-"""How long a component may take to answer; on two busy cores the web server has taken 60."""
+READY_SECONDS = 600.0
+"""How long a component may take to answer; alone on two cores it takes 40 s, among others many times that."""
 COMPONENTS = {
     3: ("api-server", "scheduler", "dag-processor", "triggerer"),
     2: ("webserver", "scheduler", "triggerer"),
