@@ -26,7 +26,7 @@ from profilerkit.interfaces import ResultStore
 from profilerkit.journal import Journal, brief
 from profilerkit.keys import capture_key, escape, escape_path, recording_key
 from profilerkit.model import Capture, Event, EventKind, Evidence, Outcome, Recording, Status
-from profilerkit.rawfiles import compress, compressor, decompress, inside
+from profilerkit.rawfiles import compress, compressor, decompress, decompressed, inside
 from profilerkit.reading import MOST_BYTES, Reading, reading_from_bytes, reading_to_json
 
 MIB = 1 << 20
@@ -174,6 +174,15 @@ class Archive:
                 left = None if left is None else left - written
         except OSError as error:
             raise CaptureError(f"The capture of {capture.profiler} cannot be fetched: {error}.") from error
+
+    def raw_blocks(self, where: Event | str, profiler: str, name: str) -> Iterator[bytes]:
+        """Yield a raw file as it was, a MiB at a time at most.
+
+        Raises NotFoundError, and FormatError when it is damaged, which may be seen only at its end.
+        """
+        key = where if isinstance(where, str) else where.key
+        with self.store.open(_raw_key(key, profiler, name)) as source:
+            yield from decompressed(source, name)
 
     def put_reading(self, recording_key: str, profiler: str, name: str, reading: Reading) -> None:
         """Store a reading as `<reader version>-<capture revision>`, which is its name."""

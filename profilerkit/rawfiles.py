@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -37,21 +38,29 @@ def compress(source: BinaryIO, size: int, target: Path) -> None:
 def decompress(source: BinaryIO, target: Path, limit_bytes: int | None, name: str) -> int:
     """Decompress one frame into a new file and return its size."""
     written = 0
+    with target.open("xb") as stream:
+        for chunk in decompressed(source, name):
+            written += len(chunk)
+            if limit_bytes is not None and written > limit_bytes:
+                raise LimitError(f"The capture is larger than allowed: {name!r} passes the limit.")
+            stream.write(chunk)
+    return written
+
+
+def decompressed(source: BinaryIO, name: str) -> Iterator[bytes]:
+    """Yield what is in one frame, a MiB at a time at most. Raises FormatError when it is damaged."""
+    written = 0
     try:
         header = source.read(18)
         expected = zstandard.frame_content_size(header)
         reader = zstandard.ZstdDecompressor().stream_reader(_Again(header, source))  # type: ignore[arg-type]
-        with target.open("xb") as stream:
-            while chunk := reader.read(MIB):
-                written += len(chunk)
-                if limit_bytes is not None and written > limit_bytes:
-                    raise LimitError(f"The capture is larger than allowed: {name!r} passes the limit.")
-                stream.write(chunk)
+        while chunk := reader.read(MIB):
+            written += len(chunk)
+            yield chunk
     except zstandard.ZstdError as error:
         raise FormatError(f"The raw file {name!r} is damaged ({error}).") from error
     if expected not in (-1, written):
         raise FormatError(f"The raw file {name!r} is damaged ({written} bytes of {expected}).")
-    return written
 
 
 class _Again:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from attrs import Factory, define, frozen
+from attrs import Factory, define, evolve, frozen
 
 from profilerkit.errors import CaptureError
 from profilerkit.reading import Frame, Metric, Reading, StackTree
@@ -57,22 +57,26 @@ class _Tally:
         )
 
 
-def hot(reading: Reading, metric_index: int = 0, *, limit: int = 50) -> list[HotRow]:
+def hot(reading: Reading, metric_index: int = 0, *, limit: int = 50, by: str = "function") -> list[HotRow]:
     """Return the functions with the highest values of their own, highest first.
 
-    From the stacks, or from the table of functions where there are none. Pseudo-frames that name a
+    `by` is `function`, `line` or `module`; a row of the last stands for a file and has no function. They
+    are from the stacks, or from the table of functions where there are none. Pseudo-frames that name a
     thread are left out. Raises CaptureError when the reading holds numbers that are not finite.
     """
     tree = _stacks(reading)
     if tree is None:
-        return _rank(_function_tallies(reading, metric_index), _metric(reading, metric_index), limit)
+        tallies: Iterable[_Tally] = _function_tallies(reading, metric_index, by)
+        return _rank(tallies, _metric(reading, metric_index), limit, by)
     column = self_column(tree, metric_index)
-    tallies = _tallies(tree, column, tree.totals(metric_index), key=_by_function)
-    return _rank(tallies, tree.metrics[metric_index], limit)
+    tallies = _tallies(tree, column, tree.totals(metric_index), key=_KEYS[by])
+    return _rank(tallies, tree.metrics[metric_index], limit, by)
 
 
-def own_hot(reading: Reading, metric_index: int = 0, *, limit: int = 50) -> list[HotRow]:
+def own_hot(reading: Reading, metric_index: int = 0, *, limit: int = 50, by: str = "line") -> list[HotRow]:
     """Return the lines of the user's own code that are responsible for most, highest first.
+
+    `by` is `line`, `function` or `module`.
 
     What a stack counts is credited to its innermost frame of own code, so `self_value` includes
     what packages did on that line's behalf. Stacks without own code are nobody's. Without stacks,
@@ -80,11 +84,14 @@ def own_hot(reading: Reading, metric_index: int = 0, *, limit: int = 50) -> list
     """
     tree = _stacks(reading)
     if tree is None:
-        own = [each for each in _function_tallies(reading, metric_index) if each.frame.is_own]
-        return _rank(own, _metric(reading, metric_index), limit)
+        own = [each for each in _function_tallies(reading, metric_index, by) if each.frame.is_own]
+        return _rank(own, _metric(reading, metric_index), limit, by)
     credited = _credit_to_own(tree, self_column(tree, metric_index))
-    tallies = _tallies(tree, credited, tree.totals(metric_index), key=_by_own_line)
-    return _rank(tallies, tree.metrics[metric_index], limit)
+    key = _KEYS[by]
+    tallies = _tallies(
+        tree, credited, tree.totals(metric_index), key=lambda frame: key(frame) if frame.is_own else None
+    )
+    return _rank(tallies, tree.metrics[metric_index], limit, by)
 
 
 def metrics(reading: Reading) -> tuple[Metric, ...]:
@@ -133,8 +140,19 @@ def _by_function(frame: Frame) -> Key | None:
     return None if frame.root == THREAD_ROOT else (frame.function, frame.root, frame.path, 0)
 
 
-def _by_own_line(frame: Frame) -> Key | None:
-    return (frame.function, frame.root, frame.path, frame.line) if frame.is_own else None
+def _by_line(frame: Frame) -> Key | None:
+    return None if frame.root == THREAD_ROOT else (frame.function, frame.root, frame.path, frame.line)
+
+
+def _by_module(frame: Frame) -> Key | None:
+    return None if frame.root == THREAD_ROOT else ("", frame.root, frame.path, 0)
+
+
+_KEYS: Mapping[str, Callable[[Frame], Key | None]] = {
+    "function": _by_function,
+    "line": _by_line,
+    "module": _by_module,
+}
 
 
 def _credit_to_own(tree: StackTree, column: Sequence[float]) -> list[float]:
@@ -192,20 +210,22 @@ def _outermost(tree: StackTree, groups: Sequence[int], *, count: int) -> list[bo
     return outermost
 
 
-def _function_tallies(reading: Reading, metric_index: int) -> list[_Tally]:
+def _function_tallies(reading: Reading, metric_index: int, by: str) -> list[_Tally]:
     if reading.functions and metric_index != 0:
         raise IndexError("a table of functions has one metric")
     tallies: dict[Key, _Tally] = {}
     for stat in reading.functions:
         _check_finite((stat.self_value, stat.total_value))
-        key = _by_function(stat.frame)
+        key = _KEYS[by](stat.frame)
         if key is not None:
             tally = tallies.setdefault(key, _Tally(stat.frame))
             tally.add(stat.frame.line, stat.self_value, stat.total_value)
     return list(tallies.values())
 
 
-def _rank(tallies: Iterable[_Tally], metric: Metric, limit: int) -> list[HotRow]:
+def _rank(tallies: Iterable[_Tally], metric: Metric, limit: int, by: str) -> list[HotRow]:
     rows = [tally.row(metric.unit) for tally in tallies if tally.self_value or tally.total_value]
+    if by == "module":
+        rows = [evolve(row, function="", line=0) for row in rows]
     rows.sort(key=lambda row: (-row.self_value, -row.total_value, row.file, row.function, row.line))
     return rows[:limit]

@@ -67,6 +67,10 @@ class Addresses:
         """Return the page of a subject over its runs."""
         return self.to("/trend", series_query(series) if series is not None else ())
 
+    def api_trend(self, series: Subject) -> str:
+        """Return the runs of a subject as JSON."""
+        return self.api("/trend", series_query(series))
+
     def plugins(self) -> str:
         """Return the page of what is installed."""
         return self.to("/plugins")

@@ -13,8 +13,8 @@ from starlette.responses import HTMLResponse
 
 from profilerkit.archive import Archive
 from profilerkit.catalog.catalog import Catalog
+from profilerkit.limits import Limits
 from profilerkit.model import Event
-from profilerkit.render import StoreShelf
 from profilerkit.settings import Settings
 from profilerkit.stores import open_store
 from profilerkit.storeurl import store_fingerprint, store_label
@@ -23,6 +23,7 @@ from profilerkit.web.addresses import Addresses
 from profilerkit.web.freshness import Freshness
 from profilerkit.web.hosting import Hosting, Link
 from profilerkit.web.words import FILTERS
+from profilerkit.web.work import Workshop
 
 TEMPLATES = Path(__file__).with_name("templates")
 
@@ -46,6 +47,7 @@ class Site:
     hosting: Hosting
     archive: Archive
     catalog: Catalog
+    workshop: Workshop
     freshness: Freshness = field(init=False)
     templates: jinja2.Environment = field(init=False)
     entries: list[Entry] = field(init=False)
@@ -53,11 +55,11 @@ class Site:
     """Templates of third parties, by the slug of their page."""
 
     @classmethod
-    def of(cls, settings: Settings, access: Access, hosting: Hosting) -> Site:
-        """Return the site of the store in the settings."""
+    def of(cls, settings: Settings, access: Access, hosting: Hosting, limits: Limits) -> Site:
+        """Return the site of the store in the settings; reports are made within the limits."""
         archive = Archive(open_store(settings.store_url, settings.storage_options or None))
         catalog = Catalog.at(settings.catalog_folder, archive, store_fingerprint(settings.store_url))
-        return cls(settings, access, hosting, archive, catalog)
+        return cls(settings, access, hosting, archive, catalog, Workshop.of(settings, limits))
 
     def __attrs_post_init__(self) -> None:
         self.freshness = Freshness(self.catalog)
@@ -87,10 +89,6 @@ class Site:
         """Return a recording's event. Raises NotFoundError also when this viewer may not see it."""
         self.freshness.refresh()
         return self.catalog.find(recording_id, scope=viewer.scope)
-
-    def shelf(self, event: Event) -> StoreShelf:
-        """Return where the files of a recording are."""
-        return StoreShelf(self.archive, event)
 
     def page(self, request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
         """Return a page made from a template."""

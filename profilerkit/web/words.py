@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import datetime, timezone
 from typing import Any
 
 from markupsafe import Markup
 
 from profilerkit.model import Outcome, Recording, Status, Subject
-from profilerkit.reading import UNKNOWN_ROOT
-from profilerkit.stacks.names import SITE_PACKAGES, printable
+from profilerkit.stacks.names import printable
 from profilerkit.stacks.units import format_share, format_value
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -146,11 +146,19 @@ def oom_reason(recording: Recording) -> str | None:
 
 def title(subject: Subject) -> str:
     """Return the name that a subject is known by: of a task its own, not that of its DAG."""
+    return printable(raw_title(subject)) or subject.kind
+
+
+def raw_title(subject: Subject) -> str:
+    """Return that name as it is stored."""
     names = subject.names
-    for part in ("task_id", "name", "file", "trigger", "dag_id"):
-        if names.get(part):
-            return printable(names[part])
-    return printable(next(iter(names.values()), "") or subject.kind)
+    shown = (names[part] for part in ("task_id", "name", "file", "trigger", "dag_id") if names.get(part))
+    return next(shown, next(iter(names.values()), subject.kind))
+
+
+def utc(time: datetime) -> str:
+    """Return a time in UTC where no element can stand, as in an option."""
+    return f"{time.astimezone(timezone.utc):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def details(subject: Subject) -> str:
@@ -173,13 +181,30 @@ def map_index(subject: Subject) -> str:
     return f"[{printable(index)}]" if index not in ("", "-1") else ""
 
 
-def code_kind(root: str, own: bool) -> str:
-    """Return whose code a frame is: own, package, stdlib or native."""
+def code_kind(place: tuple[str, bool]) -> str:
+    """Return whose code a file as reports show it is: own, package, stdlib or native."""
+    file, own = place
     if own:
         return "own"
-    if root.startswith(SITE_PACKAGES):
-        return "package"
-    return "native" if root in (UNKNOWN_ROOT, "native") else "stdlib"
+    root = file.partition("/")[0]
+    if root in ("stdlib", "native"):
+        return root
+    return "native" if file.startswith("<") else "package"
+
+
+def search_term(text: str) -> str:
+    """Return a value as the search takes it, whatever is in it; a glob's characters stand for themselves."""
+    literal = re.sub(r"([*?\[])", r"[\1]", text)
+    escaped = literal.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+METRICS = {"cpu": "CPU time", "wall": "wall time", "heap_at_peak": "heap at its peak"}
+
+
+def metric_words(name: str) -> str:
+    """Return what a metric counts, as people say it."""
+    return METRICS.get(name, printable(name.replace("_", " ")))
 
 
 def plain(text: object) -> str:
@@ -191,5 +216,6 @@ FILTERS: dict[str, Any] = {
     "value": value, "size": size, "seconds": seconds, "share": share, "width": width, "when": when,
     "delta": delta, "change": change, "state": state, "ended": ended, "subject_title": title,
     "subject_details": details, "map_index": map_index, "plain": plain, "words_of": words_of,
-    "unit_of": unit_of, "oom_reason": oom_reason,
+    "code_kind": code_kind, "search_term": search_term, "raw_title": raw_title, "utc": utc,
+    "metric_words": metric_words, "unit_of": unit_of, "oom_reason": oom_reason,
 }  # fmt: skip
