@@ -6,7 +6,7 @@
 #   make airflow-test AIRFLOW=2.11  the tests of the Airflow integration, on Airflow 3.3, 3.1 or 2.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint quick version slow bench accept core docs picture wheel constraints clean \
+.PHONY: help setup demo demo-core test lint quick version slow bench accept core docs picture wheel constraints clean \
 	airflow airflow-test airflow-slow airflow-bench airflow-constraints
 
 PYTHON ?= $(shell for each in python3 python3.13 python3.12 python3.11 python3.10 python; do \
@@ -17,6 +17,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c const
 EXAMPLES := examples/profilerkit-tracemalloc examples/profilerkit-sqlite-blob
 PYTEST ?=
 AIRFLOW ?= 3.3
+# The newest of a major version may be named by that alone.
+override AIRFLOW := $(patsubst 2,2.11,$(patsubst 3,3.3,$(AIRFLOW)))
 AIRFLOW_VENV ?= .envs/airflow-$(AIRFLOW)
 # Airflow 2 runs on no Python newer than 3.12.
 AIRFLOW_PYTHON ?= $(shell for each in python3.11 python3.12 python3.10 "$$HOME"/.pyenv/versions/3.11.*/bin/python; do \
@@ -25,7 +27,10 @@ AIRFLOW_PYTHON ?= $(shell for each in python3.11 python3.12 python3.10 "$$HOME"/
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-19s %s\n", $$1, $$2}'
 
-demo: $(VENV)/.ready-to-run ## Record a small ETL, kill a second run of it, and show both
+demo: $(AIRFLOW_VENV)/.ready ## Run a real Airflow whose demo DAGs are profiled (AIRFLOW=2: Airflow 2.11)
+	$(AIRFLOW_VENV)/bin/python tools/demo_airflow.py
+
+demo-core: $(VENV)/.ready-to-run ## Record a small ETL, kill a second run of it, and show both
 	$(BIN)/python tools/demo.py
 
 test: lint quick ## Check style and types, then run all tests but the slow ones
