@@ -10,6 +10,7 @@ from profilerkit.limits import Limits
 from profilerkit.settings import Settings
 from profilerkit.web import compare, failures, plugins_page, profiles, recording, reports, static, trend
 from profilerkit.web.access import Access
+from profilerkit.web.added import add_pages
 from profilerkit.web.addresses import API
 from profilerkit.web.api import about, analysis, recordings
 from profilerkit.web.api.answers import PROBLEMS
@@ -31,7 +32,7 @@ def create_app(
     Raises UsageError when the store's URL is none.
     """
     hosting = hosting or Hosting()
-    site = Site.of(settings, access, hosting, limits or Limits())
+    site = Site.of(settings, access, hosting, limits)
     app = FastAPI(
         title="profilerkit",
         version=__version__,
@@ -54,6 +55,7 @@ def create_app(
         app.include_router(router)
     for router in (about.router, recordings.router, analysis.router):
         app.include_router(router, prefix=API, responses=PROBLEMS)
+    add_pages(app, site)
     # What is added last comes first.
     app.add_middleware(GZipMiddleware, minimum_size=SMALLEST_COMPRESSED_BYTES)
     app.add_middleware(Gate, access=access, ancestors=hosting.frame_ancestors, refuse=app.state.refuse)

@@ -22,6 +22,8 @@ MAIN_FIGURES = ("peak_rss_bytes", "peak_heap_bytes", "duration_seconds", "cpu_se
 SMALL = 0.01
 """Of the larger total: a change below it is hidden unless it is asked for."""
 CHOICES = 20
+FIRST = ("heap_at_peak", "cpu", "wall")
+"""The metrics that are shown before others."""
 
 router = APIRouter()
 
@@ -105,6 +107,7 @@ def _compared(site: Site, a: Event, b: Event, profiler: str, metric: str, small:
         for name, of in found["profilers"].items()
         for word, each in of["metrics"].items()
     ]
+    tables.sort(key=lambda each: FIRST.index(each["metric"]) if each["metric"] in FIRST else len(FIRST))
     fitting = [each for each in tables if each["profiler"] == profiler and metric in ("", each["metric"])]
     table = next(iter([*fitting, *tables]), None)
     flames = list(state.result.get("flames", ()))

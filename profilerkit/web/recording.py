@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
@@ -42,8 +43,8 @@ class Tab:
     name: str
     text: str
     url: str
-    group: str | None = None
-    """The profiler, where it is the first of its tabs."""
+    reports: tuple[Tab, ...] = ()
+    """Of a profiler: a tab for each of its reports."""
 
 
 @router.get("/recordings/{recording_id}", include_in_schema=False)
@@ -141,19 +142,28 @@ def _tabs(told: Told, to: Addresses) -> list[Tab]:
         found.append(ours("flamegraph", "Flame graph"))
     if told.hot:
         found.append(ours("hot", "Hot frames"))
-    before = None
-    # What a backend renders itself comes before what is made of every reading.
-    order = {capture.profiler: number for number, capture in enumerate(told.recording.captures)}
-    reports = sorted(
-        told.reports,
-        key=lambda each: (order.get(each["profiler"], 0), "." not in each["renderer"], each["name"]),
-    )
-    for each in reports:
-        group = each["profiler"] if each["profiler"] != before else None
-        before = each["profiler"]
-        url = to.recording(told.recording.id, tab=each["name"])
-        found.append(Tab(each["name"], short(each["title"]), url, group))
+    for capture in told.recording.captures:
+        of = _report_tabs(told, capture.profiler, to)
+        if of:
+            found.append(Tab(capture.profiler, capture.profiler, of[0].url, tuple(of)))
     return [*found, ours("files", "Files"), ours("about", "About")]
+
+
+def _report_tabs(told: Told, profiler: str, to: Addresses) -> list[Tab]:
+    """Return a tab for each report of a profiler, first what its backend renders itself."""
+    reports = [each for each in told.reports if each["profiler"] == profiler]
+    reports.sort(
+        key=lambda each: ("." not in each["renderer"], each["renderer"] != "speedscope", each["name"])
+    )
+    texts = Counter(short(each["title"]) for each in reports)
+    return [
+        Tab(
+            each["name"],
+            each["title"] if texts[short(each["title"])] > 1 else short(each["title"]),
+            to.recording(told.recording.id, tab=each["name"]),
+        )
+        for each in reports
+    ]
 
 
 def short(title: str) -> str:

@@ -55,11 +55,11 @@ class Site:
     """Templates of third parties, by the slug of their page."""
 
     @classmethod
-    def of(cls, settings: Settings, access: Access, hosting: Hosting, limits: Limits) -> Site:
+    def of(cls, settings: Settings, access: Access, hosting: Hosting, limits: Limits | None = None) -> Site:
         """Return the site of the store in the settings; reports are made within the limits."""
         archive = Archive(open_store(settings.store_url, settings.storage_options or None))
         catalog = Catalog.at(settings.catalog_folder, archive, store_fingerprint(settings.store_url))
-        return cls(settings, access, hosting, archive, catalog, Workshop.of(settings, limits))
+        return cls(settings, access, hosting, archive, catalog, Workshop.of(settings, limits or Limits()))
 
     def __attrs_post_init__(self) -> None:
         self.freshness = Freshness(self.catalog)

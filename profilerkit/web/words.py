@@ -31,6 +31,7 @@ FIGURES = {
     "container_limit_bytes": "Container limit",
 }
 NEAR_LIMIT = 0.9
+UNMARKED = 0.01
 WORSE = 0.15
 """A change this large is marked as one."""
 
@@ -106,10 +107,13 @@ def _delta(kind: str, text: str) -> Markup:
     return Markup('<span class="delta {}">{}</span>').format(kind, text)
 
 
-def change(number: float | None, unit: str) -> Markup:
-    """Return an absolute change with its sign."""
+def change(number: float | None, unit: str, base: float | None = None) -> Markup:
+    """Return an absolute change with its sign, unmarked when it is less than 1 % of `base`."""
     if number is None or not math.isfinite(number):
         return Markup('<span class="muted">–</span>')
+    if base is not None and abs(number) < UNMARKED * abs(base):
+        sign = "+" if number > 0 else "−" if number < 0 else ""
+        return _delta("flat", f"{sign}{value(abs(number), unit)}")
     kind, mark = ("up", "▲ +") if number > 0 else ("down", "▼ −") if number < 0 else ("flat", "")
     return _delta(kind, f"{mark}{value(abs(number), unit)}")
 
