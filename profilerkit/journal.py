@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
 import re
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from typing import BinaryIO, TypeVar
@@ -20,18 +21,23 @@ from profilerkit.keys import escape
 from profilerkit.model import Event, EventKind, Recording
 
 T = TypeVar("T", str, "str | None")
+E = TypeVar("E")
 
 DAYS = "journal/days/"
 EVENT_BYTES = 4 << 20
 """A larger event, or line of a day, is damaged."""
 DAY_BYTES = 1 << 30
 """More of a compacted day, uncompressed, is not read."""
+PIECE_BYTES = 1 << 17
+"""Of a day, uncompressed, that are looked at at once."""
 BATCH = 256
 """So many events are asked for at once from a store that several threads read faster."""
 TEXT_LENGTH = 2000
 MOST_TEXTS = 100
 MOST_FILES = 1000
 """What an event tells of a recording at most; `recording.json` has everything."""
+TOLD_OF_ENVIRONMENT = ("python",)
+"""What of the environment lists and trends need: which Python it was."""
 TOLD = 5
 """So many events that cannot be read are named in the log, the rest is counted."""
 HIGHEST_REVISION = (1 << 63) - 1
@@ -91,7 +97,7 @@ def told_by(key: str) -> tuple[str, EventKind] | None:
 
 
 def brief(recording: Recording) -> Recording:
-    """Return a recording as its events tell it: without environment and roots, and no text endless."""
+    """Return a recording as its events tell it: without roots, little environment, and no text endless."""
     captures = (
         evolve(each, error=_short(each.error), files=each.files[:MOST_FILES]) for each in recording.captures
     )
@@ -102,7 +108,11 @@ def brief(recording: Recording) -> Recording:
     return evolve(
         recording,
         roots={},
-        environment={},
+        environment={
+            name: _short(found)
+            for name in TOLD_OF_ENVIRONMENT
+            if isinstance(found := recording.environment.get(name), str)
+        },
         captures=tuple(captures),
         evidence=tuple(evidence),
         warnings=tuple(_short(each) for each in recording.warnings[:MOST_TEXTS]),
@@ -157,21 +167,24 @@ class Journal:
         Those that are damaged or of a newer format are passed over with a warning, those that have
         vanished without.
         """
+        return self._read(keys, event_from_json)
+
+    def _read(self, keys: Iterable[str], parse: Callable[[bytes], E]) -> Iterator[tuple[str, E]]:
         problems = 0
-        for key, found in self._load(keys):
-            for each in found:
-                if isinstance(each, Event):
-                    yield key, each
-                    continue
-                problems += 1
-                if problems <= TOLD:
-                    log.warning("%s is passed over. %s", key, each)
+        for key, lines in self._load(keys):
+            for line in lines:
+                try:
+                    yield key, parse(_data(line))
+                except FormatError as error:
+                    problems += 1
+                    if problems <= TOLD:
+                        log.warning("%s is passed over. %s", key, error)
         if problems > TOLD:
             log.warning("%d more events are passed over.", problems - TOLD)
 
     def events(self) -> Iterator[Event]:
         """Yield every event, in any order; one that is being compacted perhaps twice."""
-        yield from (event for _, event in self._complete(list(self.keys())))
+        yield from (event for _, event in self._complete(list(self.keys()), event_from_json))
 
     def current(self, recording_prefix: str = "") -> list[Event]:
         """Return the events that count, as `merge` does, reading as few as possible.
@@ -183,14 +196,23 @@ class Journal:
             told = told_by(key)
             if told is None or told[0].startswith(recording_prefix):
                 keys.append(key)
-        events = (event for _, event in self.decisive(keys))
+        events = (event for _, event in self.decisive(keys, event_from_json, _name_of))
         return merge(event for event in events if event.recording.id.startswith(recording_prefix))
 
-    def decisive(self, keys: Iterable[str], known: Container[str] = ()) -> Iterator[tuple[str, Event]]:
+    def decisive(
+        self,
+        keys: Iterable[str],
+        parse: Callable[[bytes], E],
+        name_of: Callable[[E], str],
+        *,
+        known: Container[str] = (),
+    ) -> Iterator[tuple[str, E]]:
         """Yield the events that may count of those under keys that were listed, each with its key.
 
-        A running event is not read where there is a readable final one, nor either where there is a
-        deleted one. What was compacted since is read in its day, but in none of the `known` versions.
+        `parse` makes them of what is stored, and `name_of` says of which recording they are: its id,
+        escaped as in keys. A running event is not read where there is a readable final one, nor either
+        where there is a deleted one. What was compacted since is read in its day, but in none of the
+        `known` versions.
         """
         groups: dict[str, list[tuple[int, str]]] = {}
         best: list[str] = []
@@ -206,48 +228,60 @@ class Journal:
             best += [key for place, key in group if place == highest]
             if len(group) > 1:
                 spare[name] = [key for place, key in group if place < highest]
-        for key, event in self._complete(best, known):
-            spare.pop(escape(event.recording.id, 64), None)
+        for key, event in self._complete(best, parse, known):
+            spare.pop(name_of(event), None)
             yield key, event
-        yield from self.read(key for group in spare.values() for key in group)
+        yield from self._read((key for group in spare.values() for key in group), parse)
 
-    def _complete(self, keys: list[str], known: Container[str] = ()) -> Iterator[tuple[str, Event]]:
+    def _complete(
+        self, keys: list[str], parse: Callable[[bytes], E], known: Container[str] = ()
+    ) -> Iterator[tuple[str, E]]:
         """Read keys that were listed, and the days into which some were compacted since."""
         missing = set(keys)
-        for key, event in self.read(keys):
+        for key, event in self._read(keys, parse):
             missing.discard(key)
             yield key, event
         if not missing:
             return
         read = set(keys) - missing
-        yield from self.read(
-            each.key for each in self.days() if each.key not in read and version(each) not in known
-        )
+        days = (each.key for each in self.days() if each.key not in read and version(each) not in known)
+        yield from self._read(days, parse)
 
-    def _load(self, keys: Iterable[str]) -> Iterator[tuple[str, list[Event | FormatError]]]:
+    def _load(self, keys: Iterable[str]) -> Iterator[tuple[str, Iterable[bytes | FormatError]]]:
+        """Yield what lies under keys, event by event: a day is unpacked while it is gone through."""
         if self.store.concurrency <= 1:
-            yield from ((key, self._found(key)) for key in keys)
+            yield from ((key, self._lines(key)) for key in keys)
             return
         keys = list(keys)
         with ThreadPoolExecutor(min(self.store.concurrency, max(1, len(keys)))) as pool:
-            for start in range(0, len(keys), BATCH):
+            start = 0
+            while start < len(keys):
                 batch = keys[start : start + BATCH]
-                yield from zip(batch, pool.map(self._found, batch), strict=True)
+                if any(each.startswith(DAYS) for each in batch):  # no more of these than are fetched at once
+                    batch = batch[: self.store.concurrency]
+                start += len(batch)
+                for key, data in zip(batch, pool.map(self._fetch, batch), strict=True):
+                    yield key, _lines_of(key, io.BytesIO(data)) if data is not None else ()
 
-    def _found(self, key: str) -> list[Event | FormatError]:
-        """Return the events under a key, and what is wrong with others."""
+    def _lines(self, key: str) -> Iterator[bytes | FormatError]:
+        with contextlib.suppress(NotFoundError), self.store.open(key) as stream:
+            yield from _lines_of(key, stream)
+
+    def _fetch(self, key: str) -> bytes | None:
+        """Return what is stored under a key, None when it is gone."""
         try:
             with self.store.open(key) as stream:
-                return (
-                    _events_of_day(stream) if key.startswith(DAYS) else [_event(stream.read(EVENT_BYTES + 1))]
-                )
+                return stream.read(DAY_BYTES if key.startswith(DAYS) else EVENT_BYTES + 1)
         except NotFoundError:
-            return []
+            return None
 
 
-def _events_of_day(stream: BinaryIO) -> list[Event | FormatError]:
-    found: list[Event | FormatError] = []
-    lines = io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(stream))
+def _lines_of(key: str, stream: BinaryIO) -> Iterator[bytes | FormatError]:
+    """Yield the events in what is stored, and what is wrong with it."""
+    if not key.startswith(DAYS):
+        yield stream.read(EVENT_BYTES + 1)
+        return
+    lines = io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(stream), PIECE_BYTES)
     left = DAY_BYTES
     try:
         while line := lines.readline(EVENT_BYTES + 1):
@@ -255,18 +289,21 @@ def _events_of_day(stream: BinaryIO) -> list[Event | FormatError]:
             if left < 0:
                 raise FormatError(f"It is damaged (a day of more than {DAY_BYTES} bytes).")
             if line.strip():
-                found.append(_event(line))
+                yield line
     except zstandard.ZstdError as error:
-        found.append(FormatError(f"It is damaged ({error})."))
+        yield FormatError(f"It is damaged ({error}).")
     except FormatError as error:
-        found.append(error)
-    return found
+        yield error
 
 
-def _event(data: bytes) -> Event | FormatError:
-    if len(data) > EVENT_BYTES:
-        return FormatError(f"It is damaged (an event of more than {EVENT_BYTES} bytes).")
-    try:
-        return event_from_json(data)
-    except FormatError as error:
-        return error
+def _data(line: bytes | FormatError) -> bytes:
+    """Return what is an event perhaps. Raises FormatError when it is none."""
+    if isinstance(line, FormatError):
+        raise line
+    if len(line) > EVENT_BYTES:
+        raise FormatError(f"It is damaged (an event of more than {EVENT_BYTES} bytes).")
+    return line
+
+
+def _name_of(event: Event) -> str:
+    return escape(event.recording.id, 64)

@@ -228,7 +228,7 @@ class Event:
     event_id: str
     kind: EventKind
     recording: Recording
-    """Without roots and environment, which only `recording.json` has."""
+    """Without roots and most of the environment, which only `recording.json` has."""
     key: str
     """The store key of the recording's folder."""
     written_at: datetime

@@ -14,10 +14,12 @@ from attrs import define, field
 from profilerkit.archive import Archive
 from profilerkit.catalog.comparing import ranking, regressions
 from profilerkit.catalog.database import Database
+from profilerkit.catalog.entries import escaped
+from profilerkit.catalog.finding import Order
 from profilerkit.catalog.history import grouped, parts_of, trend, usual_before
-from profilerkit.catalog.pages import Listing, Order, related
+from profilerkit.catalog.pages import Listing, related
 from profilerkit.catalog.query import Field, Query
-from profilerkit.catalog.rows import chunked, escaped
+from profilerkit.catalog.rows import chunked
 from profilerkit.catalog.scope import Scope
 from profilerkit.catalog.sync import ChangedError, Sync
 from profilerkit.catalog.values import Measure, Page, Ranked, Regression, Row, Run, Usual
@@ -124,7 +126,7 @@ class Catalog:
 
         def ask(connection: sqlite3.Connection) -> list[Run]:
             parts = parts_of(connection, series, scope, _now())
-            return trend(connection, grouped(parts, limit))
+            return trend(grouped(parts, limit))
 
         return self._ask(ask)
 

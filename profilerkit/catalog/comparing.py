@@ -2,71 +2,132 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import Any
 
 from profilerkit.catalog import filters
-from profilerkit.catalog.history import PREVIOUS_RUNS, RUNS_LOOKED_AT, folded, grouped, parts_of, usual
+from profilerkit.catalog.entries import microseconds
+from profilerkit.catalog.finding import within
+from profilerkit.catalog.history import folded, grouped, known_of, parts_of
 from profilerkit.catalog.pages import rows_of
-from profilerkit.catalog.rows import microseconds, time_of
+from profilerkit.catalog.query import Query
 from profilerkit.catalog.scope import Scope
-from profilerkit.catalog.values import Measure, Ranked, Regression, Run
-from profilerkit.model import Subject
+from profilerkit.catalog.standings import RUNS_LOOKED_AT
+from profilerkit.catalog.values import Measure, Ranked, Regression
 
-if TYPE_CHECKING:
-    from sqlite3 import Connection
+FEW = 40_000
+"""So many recordings of a window are all looked at."""
+MOST_STEPS = 1000
+"""So many thousand steps of SQLite's machine the best of all are followed."""
 
-FEWEST_RUNS = 3
-"""A series with fewer runs before the last one has no usual."""
-LEAST_RATIO = 0.15
-"""What rose by less is no regression."""
+Best = tuple[float, int]
+"""A value, and the number of the recording that has it."""
 
 
 def ranking(
-    connection: Connection, measure: Measure, scope: Scope, since: datetime | None, limit: int, now: datetime
+    connection: sqlite3.Connection,
+    measure: Measure,
+    scope: Scope,
+    since: datetime | None,
+    limit: int,
+    now: datetime,
 ) -> list[Ranked]:
     """Return the series with the highest values since a time, each with the recording that has it."""
-    visible = filters.enter(connection, scope)
-    name = measure.value
-    statement = (
-        f"SELECT number, max({name}) AS highest FROM recordings WHERE parent IS NULL AND {name} IS NOT NULL"
-        f" AND started_at >= ? AND {visible} GROUP BY series ORDER BY highest DESC, number DESC LIMIT ?"
-    )
-    found = connection.execute(statement, (0 if since is None else microseconds(since), limit)).fetchall()
-    rows = rows_of(connection, [number for number, _ in found], now)
+    wanted = filters.conditions(connection, Query(), scope, now)
+    wanted.values.update(since=0 if since is None else microseconds(since), limit=limit, few=FEW + 1)
+    best = _best(connection, measure.value, wanted)
+    rows = rows_of(connection, [number for _, number in best], now)
     return [
         Ranked(row.recording.subject.series, row, measure, value)
-        for row, (_, value) in zip(rows, found, strict=True)
+        for row, (value, _) in zip(rows, best, strict=True)
     ]
 
 
+def _best(connection: sqlite3.Connection, name: str, wanted: filters.Conditions) -> list[Best]:
+    """Return the highest value of each series, the highest of these first."""
+    limit: int = wanted.values["limit"]
+    counted = "(SELECT 1 FROM recordings INDEXED BY by_started_at WHERE started_at >= :since LIMIT :few)"
+    (recent,) = connection.execute(f"SELECT count(*) FROM {counted}", wanted.values).fetchone()
+    of_window = f"parent IS NULL AND {name} IS NOT NULL AND started_at >= :since"
+    if recent <= FEW:
+        of_window = f"INDEXED BY by_started_at WHERE {of_window} AND {wanted}"
+        statement = f"SELECT series, {name}, number FROM recordings {of_window}"
+        return _highest(connection.execute(statement, wanted.values), limit, everything=True)
+    if not wanted.scope_table:
+        statement = (
+            f"SELECT series, {name}, number FROM recordings INDEXED BY by_{name} WHERE {of_window}"
+            f" ORDER BY {name} DESC, number DESC"
+        )
+        rows = connection.execute(statement, wanted.values)
+        found = within(connection, MOST_STEPS, lambda: _highest(rows, limit))
+        if found is not None:
+            return found
+    return _best_of_groups(connection, name, of_window, wanted)
+
+
+def _best_of_groups(
+    connection: sqlite3.Connection, name: str, of_window: str, wanted: filters.Conditions
+) -> list[Best]:
+    """Return the same out of the groups with the highest values: each has one that is above all others."""
+    limit: int = wanted.values["limit"]
+    inside = (
+        f"FROM recordings INDEXED BY visible_by_{name} WHERE visible = {{}} AND {of_window}"
+        f" ORDER BY {name} DESC, number DESC"
+    )
+    groups = connection.execute(
+        f"SELECT g.id FROM (SELECT id, (SELECT number {inside.format('s.id')} LIMIT 1) AS best"
+        f" FROM {wanted.scope_table or 'groups'} s) g JOIN recordings r ON r.number = g.best"
+        f" ORDER BY r.{name} DESC, r.number DESC LIMIT :limit",
+        wanted.values,
+    ).fetchall()
+    found: list[tuple[int, float, int]] = []
+    statement = f"SELECT series, {name}, number {inside.format(':group')}"
+    for (group,) in groups:
+        rows = connection.execute(statement, {**wanted.values, "group": group})
+        found += ((number, value, number) for value, number in _highest(rows, limit))
+    return _highest(found, limit, everything=True)
+
+
+def _highest(rows: Iterable[Any], limit: int, *, everything: bool = False) -> list[Best]:
+    """Return the highest values of different series; rows are sorted, or all are looked at."""
+    found: dict[int, Best] = {}
+    for series, value, number in rows:
+        if series not in found or (value, number) > found[series]:
+            found[series] = (value, number)
+        if not everything and len(found) >= limit:
+            break
+    return sorted(found.values(), reverse=True)[:limit]
+
+
 def regressions(
-    connection: Connection, scope: Scope, since: datetime | None, limit: int, now: datetime
+    connection: sqlite3.Connection, scope: Scope, since: datetime | None, limit: int, now: datetime
 ) -> list[Regression]:
     """Return where the last run since a time took more than usual, the largest share first."""
-    visible = filters.enter(connection, scope)
-    statement = (
-        f"SELECT DISTINCT series FROM recordings WHERE parent IS NULL AND started_at >= ? AND {visible}"
-    )
+    wanted = filters.conditions(connection, Query(), scope, now)
     first = 0 if since is None else microseconds(since)
-    found: list[Regression] = []
-    for (series,) in connection.execute(statement, (first,)).fetchall():
-        groups = grouped(parts_of(connection, series, scope, now), RUNS_LOOKED_AT + 1)
-        runs = [folded(each) for each in groups]
-        if runs[0].started_at >= time_of(first):
-            (row,) = rows_of(connection, [groups[0][0].number], now)
-            found += _of_series(row.recording.subject.series, runs)
-    found.sort(key=lambda each: (-each.ratio, str(each.series), each.measure.value))
-    return found[:limit]
-
-
-def _of_series(series: Subject, runs: list[Run]) -> Iterator[Regression]:
-    last, *before = runs
-    middle = usual(before)
+    worst: list[tuple[float, int, str]] = []
     for measure in Measure:
-        value, normal = last.of(measure), middle.of(measure)
-        if value is None or not normal or middle.runs < FEWEST_RUNS or value < normal * (1 + LEAST_RATIO):
-            continue
-        history = [found for each in before[:PREVIOUS_RUNS] if (found := each.of(measure)) is not None]
-        yield Regression(series, measure, last, value, normal, middle.runs, (*reversed(history), value))
+        name = measure.value
+        statement = (
+            f"SELECT {name}, id FROM series INDEXED BY worse_by_{name} WHERE {name} IS NOT NULL"
+            f" AND latest >= :since AND {wanted} ORDER BY {name} DESC, id LIMIT :limit"
+        )
+        values = {**wanted.values, "since": first, "limit": limit}
+        worst += ((ratio, series, name) for ratio, series in connection.execute(statement, values))
+    worst.sort(key=lambda each: (-each[0], each[1], each[2]))
+    found = (_regression(connection, series, Measure(name), scope, now) for _, series, name in worst[:limit])
+    return [each for each in found if each is not None]
+
+
+def _regression(
+    connection: sqlite3.Connection, series: int, measure: Measure, scope: Scope, now: datetime
+) -> Regression | None:
+    groups = grouped(parts_of(connection, series, scope, now), RUNS_LOOKED_AT + 1)
+    last, *before = [folded(each) for each in groups]
+    value, known = last.of(measure), known_of(before, measure)
+    if value is None or not known:
+        return None
+    (row,) = rows_of(connection, [groups[0][0].number], now)
+    return Regression(row.recording.subject.series, measure, last, value, tuple(known))

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, frozen
 
 from profilerkit.catalog import filters
-from profilerkit.catalog.rows import microseconds, time_of
+from profilerkit.catalog.entries import escaped, microseconds, time_of
+from profilerkit.catalog.query import Query
 from profilerkit.catalog.schema import OUTCOMES, STATUSES
 from profilerkit.catalog.scope import Scope
-from profilerkit.catalog.texts import run_names, to_text
+from profilerkit.catalog.standings import PREVIOUS_RUNS, RUNS_LOOKED_AT
+from profilerkit.catalog.texts import to_text
 from profilerkit.catalog.values import Measure, Run, Usual
 from profilerkit.keys import unescape
 from profilerkit.model import Outcome, Recording, Status, Subject
@@ -22,10 +24,7 @@ from profilerkit.model import Outcome, Recording, Status, Subject
 if TYPE_CHECKING:
     from sqlite3 import Connection
 
-PREVIOUS_RUNS = 10
-"""What is usual is the median of so many runs."""
-RUNS_LOOKED_AT = 3 * PREVIOUS_RUNS
-"""So far back successful ones are looked for."""
+MAX_TIME = (1 << 63) - 1
 MOST_RECORDINGS = 20_000
 """Of one series, that are looked at for its runs."""
 FEWEST_FOR_OUTLIERS = 5
@@ -40,8 +39,8 @@ _WORST_OUTCOMES = (
 )  # fmt: skip
 _WORST_STATUSES = (Status.RUNNING, Status.INTERRUPTED, Status.PARTIAL)
 _COLUMNS = (
-    "r.number, r.started_at, r.status, r.outcome, r.silent_after, r.peak_rss_bytes, r.cpu_seconds,"
-    " r.duration_seconds, r.limit_bytes, r.traits, runs.names, events.id"
+    "r.number, events.id, r.started_at, r.status, r.outcome, r.silent_after, r.peak_rss_bytes, r.cpu_seconds,"
+    " r.duration_seconds, r.limit_bytes, traits.content, runs.run_id, runs.try_number, r.map_index"
 )
 
 
@@ -58,18 +57,11 @@ class Part:
     cpu_seconds: float | None
     duration_seconds: float | None
     limit_bytes: float | None
-    traits: int
-    names: dict[str, str]
-
-    @property
-    def run(self) -> object:
-        """Return what the recordings of one run have in common."""
-        return run_of(self.id, self.names)
-
-
-def run_of(name: str, names: Mapping[str, str]) -> object:
-    """Return what the recordings of one run have in common: of one without `run_id`, its id."""
-    return (names["run_id"], names.get("try_number")) if "run_id" in names else name
+    content: str
+    """Its traits."""
+    run: object
+    """What the recordings of one run have in common."""
+    map_index: str | None
 
 
 def parts_of(
@@ -79,38 +71,41 @@ def parts_of(
 
     There are no children among them, which their parents include.
     """
-    visible = filters.enter(connection, scope)
+    wanted = filters.conditions(connection, Query(), scope, now)
+    values = {**wanted.values, "before": MAX_TIME if before is None else before, "series": series}
+    chosen = ":series"
     if isinstance(series, Subject):
-        values: tuple[object, ...] = (series.kind, to_text(dict(series.series.names)))
-        chosen = "(SELECT id FROM series WHERE kind = ? AND names = ?)"
-    else:
-        values, chosen = (series,), "?"
-    if before is not None:
-        visible += " AND started_at < ?"
-        values = (*values, before)
+        chosen = "(SELECT id FROM series WHERE kind = :kind AND names = :series)"
+        values |= {"kind": series.kind, "series": to_text(dict(series.series.names))}
     statement = (
-        f"SELECT {_COLUMNS} FROM recordings r JOIN runs ON runs.id = r.run JOIN events USING (number)"
-        f" WHERE series = {chosen} AND parent IS NULL AND {visible}"
-        " ORDER BY started_at DESC, number DESC LIMIT ?"
+        f"SELECT {_COLUMNS} FROM recordings r INDEXED BY by_series JOIN events USING (number)"
+        " JOIN traits ON traits.id = r.traits LEFT JOIN runs ON runs.id = r.run"
+        f" WHERE series = {chosen} AND started_at < :before AND parent IS NULL AND {wanted}"
+        f" ORDER BY started_at DESC, number DESC LIMIT {MOST_RECORDINGS}"
     )
-    for row in connection.execute(statement, (*values, MOST_RECORDINGS)):
-        number, started_at, status, outcome, silent_after, peak, cpu, seconds, limit, traits, names, name = (
-            row
-        )
-        silent = status == filters.RUNNING and silent_after < microseconds(now)
-        yield Part(
-            number,
-            name,
-            started_at,
-            Status.INTERRUPTED if silent else STATUSES[status],
-            Outcome.UNKNOWN if silent else None if outcome is None else OUTCOMES[outcome],
-            peak,
-            cpu,
-            seconds,
-            limit,
-            traits,
-            json.loads(names),
-        )
+    for row in connection.execute(statement, values):
+        yield _part(row, microseconds(now))
+
+
+def _part(row: tuple[Any, ...], now: int) -> Part:
+    number, name, started_at, status, outcome, silent_after, *numbers = row[:10]
+    content, run_id, try_number, map_index = row[10:]
+    silent = status == filters.RUNNING and silent_after < now
+    peak, cpu, seconds, limit = numbers
+    return Part(
+        number,
+        name,
+        started_at,
+        Status.INTERRUPTED if silent else STATUSES[status],
+        Outcome.UNKNOWN if silent else None if outcome is None else OUTCOMES[outcome],
+        peak,
+        cpu,
+        seconds,
+        limit,
+        content,
+        (run_id, try_number) if run_id else name,
+        map_index,
+    )
 
 
 def grouped(parts: Iterable[Part], limit: int) -> list[list[Part]]:
@@ -142,11 +137,10 @@ def folded(parts: Sequence[Part]) -> Run:
 
 
 def _longest(parts: Iterable[Part]) -> float | None:
-    lanes: dict[object, float] = {}
+    lanes: dict[str | None, float] = {}
     for each in parts:
         if each.duration_seconds is not None:
-            lane = each.names.get("map_index")
-            lanes[lane] = lanes.get(lane, 0.0) + each.duration_seconds
+            lanes[each.map_index] = lanes.get(each.map_index, 0.0) + each.duration_seconds
     return max(lanes.values(), default=None)
 
 
@@ -155,42 +149,40 @@ def _sum(values: Iterable[float | None]) -> float | None:
     return sum(known) if known else None
 
 
-def usual(runs: Iterable[Run]) -> Usual:
-    """Return the medians of the newest successful ones; runs come with the newest first."""
+def known_of(runs: Iterable[Run], measure: Measure) -> list[float]:
+    """Return the values of the newest successful ones, the oldest first; runs come with the newest first."""
     good = [each for each in runs if each.outcome is Outcome.SUCCESS][:PREVIOUS_RUNS]
+    return [value for each in reversed(good) if (value := each.of(measure)) is not None]
 
-    def median(measure: Measure) -> float | None:
-        known = [value for each in good if (value := each.of(measure)) is not None]
-        return statistics.median(known) if known else None
 
-    return Usual(len(good), *(median(each) for each in Measure))
+def usual(runs: Sequence[Run]) -> Usual:
+    """Return what was usual in some runs, the newest first."""
+    known = [known_of(runs, each) for each in Measure]
+    return Usual(max(map(len, known)), *(statistics.median(each) if each else None for each in known))
 
 
 def usual_before(connection: Connection, recording: Recording, scope: Scope, now: datetime) -> Usual:
     """Return what was usual before the run of a recording began."""
-    own = run_of(recording.id, run_names(recording.subject))
+    names = recording.subject.names
+    own: object = escaped(recording.id)
+    if "run_id" in names:
+        own = tuple(to_text(names[each]) if each in names else "" for each in ("run_id", "try_number"))
     parts = parts_of(connection, recording.subject, scope, now, microseconds(recording.started_at))
     groups = grouped((each for each in parts if each.run != own), RUNS_LOOKED_AT)
-    return usual(folded(each) for each in groups)
+    return usual([folded(each) for each in groups])
 
 
-def trend(connection: Connection, groups: Sequence[Sequence[Part]]) -> list[Run]:
+def trend(groups: Sequence[Sequence[Part]]) -> list[Run]:
     """Return runs with what changed between them, the oldest first."""
     runs: list[Run] = []
-    before: dict[str, str] | None = None
+    before: dict[str, str] = {}
     for parts in reversed(groups):
-        run = folded(parts)
-        versions = _versions(connection, parts[0].traits)
-        changed = bool(before is not None and versions and before and versions != before)
-        runs.append(evolve(run, versions=versions, versions_changed=changed))
-        before = versions or before
+        versions: dict[str, str] = json.loads(parts[0].content)["versions"]
+        known = before.keys() & versions.keys()
+        changed = any(before[each] != versions[each] for each in known)
+        runs.append(evolve(folded(parts), versions=versions, versions_changed=changed))
+        before |= versions
     return _with_outliers(runs)
-
-
-def _versions(connection: Connection, traits: int) -> dict[str, str]:
-    (content,) = connection.execute("SELECT content FROM traits WHERE id = ?", (traits,)).fetchone()
-    found: dict[str, Any] = json.loads(content)["versions"]
-    return found
 
 
 def _with_outliers(runs: Sequence[Run]) -> list[Run]:

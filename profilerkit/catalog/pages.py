@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from profilerkit.catalog import filters
-from profilerkit.catalog.query import Field, Query
-from profilerkit.catalog.rows import escaped, read
+from profilerkit.catalog import filters, finding
+from profilerkit.catalog.entries import escaped
+from profilerkit.catalog.finding import Order, Place
+from profilerkit.catalog.query import Query
+from profilerkit.catalog.rows import chunked, packer_of
 from profilerkit.catalog.scope import Scope
 from profilerkit.catalog.texts import to_text
 from profilerkit.catalog.values import Page, Row, as_shown
-from profilerkit.errors import UsageError
+from profilerkit.codec import event_from_json
+from profilerkit.errors import FormatError
 from profilerkit.model import Recording
 
 if TYPE_CHECKING:
@@ -22,30 +24,6 @@ if TYPE_CHECKING:
 
 MOST_COUNTED = 10_000
 """More than so many are not counted."""
-
-
-@frozen
-class Order:
-    """How a list is sorted: what has no value comes last, equal ones by their ids in the same direction."""
-
-    field: Field = Field.STARTED
-    descending: bool = True
-
-    def token(self, value: float | None, number: int) -> str:
-        """Return where a page ends."""
-        return f"{self.field.value}.{'desc' if self.descending else 'asc'}.{value!r}.{number}"
-
-    def place(self, token: str) -> tuple[float | None, int]:
-        """Return the value and the number in a token. Raises UsageError when it is none of this order."""
-        try:
-            field, direction, rest = token.split(".", 2)
-            text, number = rest.rsplit(".", 1)
-            if field != self.field.value or direction != ("desc" if self.descending else "asc"):
-                raise ValueError
-            value = None if text == "None" else int(text) if text.isdigit() else float(text)
-            return value, int(number) & (1 << 63) - 1
-        except ValueError:
-            raise UsageError(f"{token!r} is not where a page of this list begins.", "Begin anew.") from None
 
 
 @frozen
@@ -61,21 +39,29 @@ class Listing:
     def page(self, limit: int, after: str | None) -> Page:
         """Return a page."""
         wanted = self._wanted()
-        found = list(self._numbers(wanted, limit + 1, after))
+        place = None if after is None else self.order.place(after)
+        few = finding.gathered(self.connection, wanted, self.order.field.value)
+        if few is not None:
+            found = self._sorted(few, place)[: limit + 1]
+            total, capped = len(few), False
+        else:
+            found = finding.walked(self.connection, wanted, self.order, place, limit + 1)
+            total, capped = finding.counted(self.connection, wanted, MOST_COUNTED)
         rows = rows_of(self.connection, [number for number, _ in found[:limit]], self.now)
         last = found[limit - 1] if len(found) > limit else None
-        total = self.count(MOST_COUNTED + 1)
-        return Page(
-            tuple(rows),
-            None if last is None else self.order.token(last[1], last[0]),
-            min(total, MOST_COUNTED),
-            total > MOST_COUNTED,
-        )
+        end = None if last is None else self.order.token(last[1], last[0])
+        return Page(tuple(rows), end, total, capped)
 
-    def count(self, most: int = -1) -> int:
-        """Return how many recordings are wanted; no more than `most` are counted."""
+    def _sorted(self, few: list[Place], place: Place | None) -> list[Place]:
+        """Return the recordings that come after a place, sorted."""
+        key = self.order.key
+        first = None if place is None else key(place)
+        return sorted((each for each in few if first is None or key(each) > first), key=key)
+
+    def count(self) -> int:
+        """Return how many recordings are wanted."""
         wanted = self._wanted()
-        statement = f"SELECT count(*) FROM (SELECT 1 FROM recordings WHERE {wanted} LIMIT {most})"
+        statement = f"SELECT count(*) FROM recordings WHERE {wanted}"
         return int(self.connection.execute(statement, wanted.values).fetchone()[0])
 
     def newest(self, limit: int | None) -> list[Row]:
@@ -83,7 +69,7 @@ class Listing:
         wanted = self._wanted()
         wanted.values["limit"] = -1 if limit is None else limit
         statement = f"SELECT number FROM recordings WHERE {wanted} ORDER BY number DESC LIMIT :limit"
-        found = self.connection.execute(statement, wanted.values)
+        found = self.connection.execute(statement, wanted.values).fetchall()
         return rows_of(self.connection, [number for (number,) in found], self.now)
 
     def names(self) -> list[str]:
@@ -95,78 +81,51 @@ class Listing:
         return [name for (name,) in self.connection.execute(statement, wanted.values)]
 
     def _wanted(self) -> filters.Conditions:
-        wanted = filters.conditions(self.query, self.now)
-        wanted.add(filters.enter(self.connection, self.scope))
-        return wanted
-
-    def _numbers(
-        self, wanted: filters.Conditions, limit: int, after: str | None
-    ) -> Iterator[tuple[int, float | None]]:
-        """Yield numbers and values of the recordings on the page, and of one more."""
-        name = self.order.field.value
-        direction, beyond = ("DESC", "<") if self.order.descending else ("ASC", ">")
-        value, number = (None, None) if after is None else self.order.place(after)
-        values = {**wanted.values, "value": value, "number": number, "limit": limit}
-        parts = []
-        if after is None:
-            parts = [f"{name} IS NOT NULL", f"{name} IS NULL"]
-        elif value is None:
-            parts = [f"{name} IS NULL AND number {beyond} :number"]
-        else:
-            parts = [
-                f"{name} {beyond}= :value AND ({name} {beyond} :value OR number {beyond} :number)",
-                f"{name} IS NULL",
-            ]
-        for part in parts:
-            statement = (
-                f"SELECT number, {name} FROM recordings WHERE {wanted} AND {part}"
-                f" ORDER BY {name} {direction}, number {direction} LIMIT :limit"
-            )
-            found = self.connection.execute(statement, values).fetchall()
-            yield from found
-            values["limit"] -= len(found)
+        return filters.conditions(self.connection, self.query, self.scope, self.now)
 
 
 def related(
     connection: Connection, recording: Recording, scope: Scope, limit: int, now: datetime
 ) -> list[Row]:
     """Return the other recordings of the same run, the newest first."""
-    visible = filters.enter(connection, scope)
+    wanted = filters.conditions(connection, Query(), scope, now)
     subject, parent = recording.subject, recording.parent_id
-    of_run, same = "0", None
-    if "run_id" in subject.names:
-        same = to_text({"run_id": subject.names["run_id"]})
-        of_run = (
-            "series = (SELECT id FROM series WHERE kind = :kind AND names = :series)"
-            " AND run IN (SELECT id FROM runs WHERE same_names(names, :same))"
-        )
     statement = f"""
         WITH RECURSIVE family (number, id) AS (
-            SELECT number, id FROM recordings JOIN events USING (number)
-            WHERE id IN (:id, :parent) OR ({of_run})
+            SELECT number, id FROM events WHERE id IN (:id, :parent)
+            UNION SELECT number, id FROM recordings JOIN events USING (number)
+            WHERE series = (SELECT id FROM series WHERE kind = :kind AND names = :series)
+            AND run IN (SELECT id FROM runs WHERE run_id = :run)
             UNION SELECT child.number, events.id
             FROM family JOIN recordings child ON child.parent = family.id
             JOIN events ON events.number = child.number
         )
         SELECT number FROM recordings JOIN family USING (number)
-        WHERE id != :id AND {visible} ORDER BY number DESC LIMIT :limit"""
+        WHERE id != :id AND {wanted} ORDER BY number DESC LIMIT :limit"""
     values = {
+        **wanted.values,
         "id": escaped(recording.id),
         "parent": None if parent is None else escaped(parent),
         "limit": limit,
         "kind": subject.kind,
         "series": to_text(dict(subject.series.names)),
-        "same": same,
+        "run": to_text(subject.names["run_id"]) if "run_id" in subject.names else None,
     }
     found = connection.execute(statement, values).fetchall()
     return rows_of(connection, [number for (number,) in found], now)
 
 
 def rows_of(connection: Connection, numbers: list[int], now: datetime) -> list[Row]:
-    """Return the rows with these numbers, in this order."""
-    found = []
-    for number in numbers:
-        one = connection.execute("SELECT id, event FROM events WHERE number = ?", (number,)).fetchone()
-        event = read(*(one or ("", b"")))
-        found.append(Row(event, as_shown(event, now)))
-    return found
+    """Return the rows with these numbers, in this order. Raises FormatError when one is damaged."""
+    found: dict[int, Row] = {}
+    packer = packer_of(connection)
+    for number, name, data in chunked(
+        connection, "SELECT number, id, event FROM events WHERE number IN", numbers
+    ):
+        if packer is None:
+            raise FormatError("The sample of the events is gone.")
+        event = event_from_json(packer.unpack(data))
+        if escaped(event.recording.id) != name:
+            raise FormatError(f"The row of {name} is of {event.recording.id}.")
+        found[number] = Row(event, as_shown(event, now))
+    return [found[number] for number in numbers]

@@ -10,7 +10,7 @@ from typing import Any
 
 from attrs import frozen
 
-from profilerkit.catalog.texts import any_fits, named_fits, word_fits
+from profilerkit.catalog.texts import any_fits, named_fits, subject_fits, word_fits
 from profilerkit.catalog.values import measured
 from profilerkit.model import Outcome, Recording, Status
 
@@ -78,7 +78,7 @@ class Query:
         names = recording.subject.names
         labels = {f"{key}={value}" for key, value in recording.labels.items()}
         return (
-            (self.name is None or named_fits(names, None, self.name))
+            (self.name is None or subject_fits(names, None, self.name))
             and self.kind in (None, recording.subject.kind)
             and self.status in (None, recording.status)
             and self.outcome in (None, recording.outcome)
@@ -87,7 +87,7 @@ class Query:
             and (self.ids is None or recording.id in self.ids)
             and recording.id not in self.without
             and all(word_fits(names, word) for word in self.words)
-            and all(named_fits(names, name, pattern) for name, pattern in self.names)
+            and all(subject_fits(names, name, pattern) for name, pattern in self.names)
             and all(named_fits(recording.labels, key, pattern) for key, pattern in self.label_globs)
             and all(any_fits((each.profiler for each in recording.captures), glob) for glob in self.profilers)
             and all(each.fits(recording) for each in self.bounds)

@@ -1,192 +1,270 @@
-"""Turn events into rows and back: the one way to write them."""
+"""Write what is kept of events as rows: the one way to change the content of a catalog."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime, timedelta, timezone
-from hashlib import blake2b
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from profilerkit.archive import last_sign
-from profilerkit.catalog.schema import OUTCOMES, RECORDING_COLUMNS, STATUSES
-from profilerkit.catalog.texts import run_names, searchable, to_text
-from profilerkit.catalog.values import LIMIT, Measure, measured
-from profilerkit.codec import event_from_json, event_to_json
-from profilerkit.errors import FormatError
-from profilerkit.journal import DAYS, rank
-from profilerkit.keys import escape
-from profilerkit.model import Event, EventKind, Recording, Status
+from attrs import define, field
+
+from profilerkit.catalog.entries import Entry
+from profilerkit.catalog.packing import Packer
+from profilerkit.catalog.schema import KEYS, RECORDING_COLUMNS
+from profilerkit.catalog.texts import searchable, to_text
+from profilerkit.journal import DAYS
+from profilerkit.model import RUN_NAMES, EventKind
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
 
 CHUNK = 500
 """So many values are asked for in one statement."""
-ID_LENGTH = 64
-VERSIONS_KEPT = 20
+MOST_REMEMBERED = 50_000
+"""Texts of a table whose ids are remembered."""
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-_INSERT = f"INSERT OR REPLACE INTO recordings VALUES ({', '.join('?' * len(RECORDING_COLUMNS))})"
-
-
-def escaped(recording_id: str) -> str:
-    """Return an id as the catalog has it."""
-    return escape(recording_id, ID_LENGTH)
+_RECORDING = f"INSERT OR REPLACE INTO recordings VALUES ({', '.join('?' * len(RECORDING_COLUMNS))})"
+_EVENT = "INSERT OR REPLACE INTO events VALUES (?, ?, ?, ?, ?, ?)"
+_PARENTS_GROUP = (
+    "SELECT r.visible FROM events e JOIN recordings r USING (number) WHERE e.id = recordings.parent"
+)
 
 
-def microseconds(time: datetime) -> int:
-    """Return a time as it is stored."""
-    return (time - _EPOCH) // timedelta(microseconds=1)
+@define
+class Writer:
+    """Write entries in one transaction, each where none that counts more is there.
 
-
-def time_of(number: int) -> datetime:
-    """Return a time that was stored."""
-    return _EPOCH + timedelta(microseconds=number)
-
-
-def number_of(name: str) -> int:
-    """Return the number that an id, escaped, has if no other has it: of a UUIDv7 its time, in 60 bits."""
-    digits = name.replace("-", "")
-    try:
-        if len(name) == 36 and len(digits) == 32:
-            return int(digits[:12] + digits[13:16], 16)
-    except ValueError:
-        pass
-    return int.from_bytes(blake2b(name.encode("ascii"), digest_size=8).digest(), "big") >> 4
-
-
-def write(connection: Connection, events: Sequence[tuple[str, Event]]) -> None:
-    """Write events, each with its source, where none that counts more is there.
-
-    One that is there already takes its source from a compacted day, which stays longer.
+    Children are shown to whoever may see the root of their parents: as they are written, or, when
+    `together`, all at once by `show_children`, for which nothing else may have been there before.
     """
-    highest: dict[str, tuple[tuple[bytes, bool], str, Event]] = {}
-    for source, event in events:
-        name, ranked = escaped(event.recording.id), (rank(event), source.startswith(DAYS))
-        if name not in highest or ranked > highest[name][0]:
-            highest[name] = (ranked, source, event)
-    statement = "SELECT id, number, rank FROM events WHERE id IN"
-    stored = {name: (number, place) for name, number, place in chunked(connection, statement, highest)}
-    written: list[tuple[str, str | None]] = []
-    for name, ((place, in_a_day), source, event) in highest.items():
-        number, known = stored.get(name, (None, b""))
-        if place > known or (place == known and in_a_day):
-            number = _free_number(connection, name) if number is None else number
-            _write(connection, number, (name, place, source), event)
-            written.append((name, event.recording.parent_id))
-    _show_to_whom_their_parents_are_shown(connection, written)
 
+    connection: Connection
+    together: bool = False
+    touched: set[int] = field(factory=set)
+    """The series that have changed."""
+    _packer: Packer | None = None
+    _highest: int = -1
+    _ids: dict[str, dict[Any, int]] = field(factory=lambda: {table: {} for table in KEYS})
 
-def _free_number(connection: Connection, name: str) -> int:
-    number = number_of(name)
-    while connection.execute("SELECT 1 FROM events WHERE number = ?", (number,)).fetchone():
-        number += 1
-    return number
+    def __attrs_post_init__(self) -> None:
+        (highest,) = self.connection.execute("SELECT max(number) FROM events").fetchone()
+        self._highest = -1 if highest is None else highest
+        self._packer = packer_of(self.connection)
 
+    def write(self, entries: Sequence[tuple[str, Entry]]) -> None:
+        """Write entries, each with its source.
 
-def _write(connection: Connection, number: int, about: tuple[str, bytes, str], event: Event) -> None:
-    gone = event.kind is EventKind.DELETED
-    values = (number, *about[:2], event.kind.value, about[2], None if gone else event_to_json(event))
-    connection.execute("INSERT OR REPLACE INTO events VALUES (?, ?, ?, ?, ?, ?)", values)
-    if gone:
-        connection.execute("DELETE FROM recordings WHERE number = ?", (number,))
-        return
-    recording = event.recording
-    subject, series = recording.subject, recording.subject.series
-    run = run_names(subject)
-    root = recording.parent_id is None
-    connection.execute(
-        _INSERT,
-        (
+        One that is there already takes its source from a compacted day, which stays longer.
+        """
+        best: dict[str, tuple[str, Entry]] = {}
+        for source, entry in entries:
+            other = best.get(entry.name)
+            if other is None or _counts_more(entry.place, source, other[1].place, other[0]):
+                best[entry.name] = (source, entry)
+        known = self._known(entry for _, entry in best.values())
+        events, rows, gone, written = [], [], [], []
+        for name, (source, entry) in best.items():
+            number, place = known[name]
+            if place is not None and not (
+                entry.place > place or (entry.place == place and source[: len(DAYS)] == DAYS)
+            ):
+                continue
+            written.append(entry)
+            deleted = entry.kind is EventKind.DELETED
+            packed = None if deleted else self._pack(entry.event)
+            events.append((number, name, entry.place, entry.kind.value, self._source(source), packed))
+            if deleted:
+                gone.append((number,))
+            else:
+                rows.append(self._row(number, entry))
+            if place is not None:
+                self._touch(number)
+        self.connection.executemany(_EVENT, events)
+        self.connection.executemany(_RECORDING, rows)
+        self.connection.executemany("DELETE FROM recordings WHERE number = ?", gone)
+        if not self.together:
+            self._show(written)
+
+    def _known(self, entries: Iterable[Entry]) -> dict[str, tuple[int, bytes | None]]:
+        """Return the number of each recording, and the place of its event if it has one."""
+        found: dict[str, tuple[int, bytes | None]] = {}
+        taken: set[int] = set()
+        older = []
+        for each in entries:
+            if each.number <= self._highest or each.number in taken:
+                older.append(each)
+            else:
+                found[each.name] = (each.number, None)
+                taken.add(each.number)
+        statement = "SELECT number, id, place FROM events WHERE number IN"
+        stored = {
+            row[0]: row[1:] for row in chunked(self.connection, statement, {each.number for each in older})
+        }
+        for each in older:
+            number = each.number
+            row = stored.get(number)
+            while number in taken or (row is not None and row[0] != each.name):
+                number += 1
+                row = self.connection.execute(
+                    "SELECT id, place FROM events WHERE number = ?", (number,)
+                ).fetchone()
+            found[each.name] = (number, None if row is None else row[1])
+            taken.add(number)
+        self._highest = max(self._highest, *taken) if taken else self._highest
+        return found
+
+    def _pack(self, event: bytes) -> bytes:
+        if self._packer is None:
+            self._packer = Packer.like(event)
+            self.connection.execute("INSERT INTO meta VALUES ('sample', ?)", (self._packer.sample,))
+        return self._packer.pack(event)
+
+    def _row(self, number: int, entry: Entry) -> tuple[Any, ...]:
+        names = entry.names
+        series, group = self._series(entry)
+        self.touched.add(series)
+        return (
             number,
-            _known(connection, "groups", (subject.kind, to_text(subject.group))) if root else None,
-            _known(
-                connection, "series", (subject.kind, to_text(dict(series.names))), searchable(series.names)
+            group if entry.parent is None else None,
+            series,
+            self._run(names) if "run_id" in names or "try_number" in names else None,
+            to_text(names["map_index"]) if "map_index" in names else None,
+            self._traits(entry),
+            entry.status,
+            entry.outcome,
+            entry.silent_after,
+            entry.started_at,
+            entry.peak_rss_bytes,
+            entry.cpu_seconds,
+            entry.duration_seconds,
+            entry.limit_bytes,
+            entry.parent,
+        )
+
+    def _touch(self, number: int) -> None:
+        """Note that what there was of a recording is replaced."""
+        row = self.connection.execute("SELECT series FROM recordings WHERE number = ?", (number,)).fetchone()
+        self.touched.update(row or ())
+
+    # -- what is kept once -------------------------------------------------------------------------
+
+    def _source(self, source: str) -> int:
+        return self._id("seen", source, lambda: (source,), lambda: (None,))
+
+    def _series(self, entry: Entry) -> tuple[int, int]:
+        names = {name: entry.names[name] for name in entry.names if name not in RUN_NAMES}
+        first = next(iter(entry.names.values()), "")
+        remembered = (entry.subject_kind, first, *names.items())
+        group = self._id(
+            "groups", (entry.subject_kind, first), lambda: (entry.subject_kind, to_text(first)), tuple
+        )
+        series = self._id(
+            "series",
+            remembered,
+            lambda: (entry.subject_kind, to_text(names)),
+            lambda: (searchable(names), group, None, None, None, None),
+        )
+        return series, group
+
+    def _run(self, names: Mapping[str, str]) -> int:
+        run = {name: names[name] for name in ("run_id", "try_number") if name in names}
+        return self._id(
+            "runs",
+            tuple(run.items()),
+            lambda: tuple(to_text(run[name]) if name in run else "" for name in ("run_id", "try_number")),
+            lambda: (searchable(run),),
+        )
+
+    def _traits(self, entry: Entry) -> int:
+        return self._id(
+            "traits",
+            (entry.profilers, tuple(entry.labels.items()), tuple(entry.versions.items())),
+            lambda: (
+                to_text(
+                    {
+                        "labels": dict(entry.labels),
+                        "profilers": entry.profilers,
+                        "versions": dict(entry.versions),
+                    }
+                ),
             ),
-            _known(connection, "runs", (to_text(run),), searchable(run)),
-            _known(connection, "traits", (to_text(traits(recording)),)),
-            STATUSES.index(recording.status),
-            None if recording.outcome is None else OUTCOMES.index(recording.outcome),
-            _silent_after(event),
-            microseconds(recording.started_at),
-            *(measured(recording, each.value) for each in Measure),
-            measured(recording, LIMIT),
-            None if root else escaped(recording.parent_id or ""),
-        ),
-    )
+            tuple,
+        )
 
+    def _id(self, table: str, remembered: Any, key: Any, more: Any) -> int:
+        """Return the id of what is kept once, and keep it if it is new."""
+        ids = self._ids[table]
+        found = ids.get(remembered)
+        if found is None:
+            if len(ids) >= MOST_REMEMBERED:
+                ids.clear()
+            found = ids[remembered] = self._look_up(table, key(), more)
+        return found
 
-_KEYS = {"groups": "kind, name", "series": "kind, names", "runs": "names", "traits": "content"}
+    def _look_up(self, table: str, key: tuple[str, ...], more: Any) -> int:
+        where = " AND ".join(f"{each} = ?" for each in KEYS[table])
+        row = self.connection.execute(f"SELECT id FROM {table} WHERE {where}", key).fetchone()
+        if row is not None:
+            return int(row[0])
+        values = (*key, *more())
+        statement = f"INSERT INTO {table} VALUES (NULL, {', '.join('?' * len(values))})"
+        return int(self.connection.execute(statement, values).lastrowid or 0)
 
+    # -- children ------------------------------------------------------------------------------------
 
-def _known(connection: Connection, table: str, key: tuple[str, ...], *more: str) -> int:
-    """Return the id of what is kept once, and keep it if it is new."""
-    where = " AND ".join(f"{each} = ?" for each in _KEYS[table].split(", "))
-    found = connection.execute(f"SELECT id FROM {table} WHERE {where}", key).fetchone()
-    if found is not None:
-        return int(found[0])
-    values = (*key, *more)
-    statement = f"INSERT INTO {table} VALUES (NULL, {', '.join('?' * len(values))})"
-    return int(connection.execute(statement, values).lastrowid or 0)
-
-
-def traits(recording: Recording) -> dict[str, Any]:
-    """Return what a recording shares with many others."""
-    versions: dict[str, str] = {}
-    for each in recording.captures:
-        versions.update(list(each.versions.items())[:VERSIONS_KEPT])
-    return {
-        "labels": dict(recording.labels),
-        "profilers": [each.profiler for each in recording.captures],
-        "versions": versions,
-    }
-
-
-def _silent_after(event: Event) -> int | None:
-    if event.recording.status is not Status.RUNNING:
-        return None
-    seen, silence = last_sign(event)
-    return microseconds(seen) + silence // timedelta(microseconds=1)
-
-
-def _show_to_whom_their_parents_are_shown(
-    connection: Connection, written: Iterable[tuple[str, str | None]]
-) -> None:
-    """Give children the group of the root of their parents, none where a parent is not there."""
-    parent_of = (
-        "SELECT r.visible FROM events e JOIN recordings r USING (number) WHERE e.id = recordings.parent"
-    )
-    changed = []
-    for name, parent in written:
-        if parent is not None:
-            statement = f"UPDATE recordings SET visible = ({parent_of}) WHERE number = "
-            connection.execute(f"{statement} (SELECT number FROM events WHERE id = ?)", (name,))
-        changed.append(name)
-    while changed:
+    def _show(self, written: Iterable[Entry]) -> None:
+        """Give children the group of the root of their parents, none where a parent is not there."""
+        changed = [each.name for each in written]
+        own = "WHERE number = (SELECT number FROM events WHERE id = ?)"
+        for each in written:
+            if each.parent is not None:
+                self.connection.execute(
+                    f"UPDATE recordings SET visible = ({_PARENTS_GROUP}) {own}", (each.name,)
+                )
         statement = "SELECT id FROM recordings JOIN events USING (number) WHERE parent IN"
-        children = [name for (name,) in chunked(connection, statement, changed)]
-        changed = []
-        for name in children:
-            done = connection.execute(
-                f"UPDATE recordings SET visible = ({parent_of})"
-                " WHERE number = (SELECT number FROM events WHERE id = ?)"
-                f" AND visible IS NOT ({parent_of})",
-                (name,),
+        while changed:
+            children = [name for (name,) in chunked(self.connection, statement, changed)]
+            changed = []
+            for name in children:
+                done = self.connection.execute(
+                    f"UPDATE recordings SET visible = ({_PARENTS_GROUP}) {own}"
+                    f" AND visible IS NOT ({_PARENTS_GROUP})",
+                    (name,),
+                )
+                changed += [name] if done.rowcount else []
+
+    def show_children(self) -> None:
+        """Give all children their group at once."""
+        while True:
+            done = self.connection.execute(
+                f"UPDATE recordings SET visible = ({_PARENTS_GROUP})"
+                f" WHERE parent IS NOT NULL AND visible IS NULL AND ({_PARENTS_GROUP}) IS NOT NULL"
             )
-            changed += [name] if done.rowcount else []
+            if done.rowcount <= 0:
+                return
 
 
-def chunked(connection: Connection, statement: str, values: Iterable[str]) -> Iterator[Any]:
+def note(connection: Connection, done: Mapping[str, bool]) -> None:
+    """Note what was read of the journal, and whether it could be."""
+    statement = (
+        "INSERT INTO seen (source, readable) VALUES (?, ?)"
+        " ON CONFLICT (source) DO UPDATE SET readable = excluded.readable"
+    )
+    connection.executemany(statement, done.items())
+
+
+def packer_of(connection: Connection) -> Packer | None:
+    """Return what packs and unpacks the events of a catalog; None while there is none."""
+    row = connection.execute("SELECT value FROM meta WHERE name = 'sample'").fetchone()
+    return None if row is None else Packer(bytes(row[0]))
+
+
+def _counts_more(place: bytes, source: str, other: bytes, other_source: str) -> bool:
+    return (place, source.startswith(DAYS)) > (other, other_source.startswith(DAYS))
+
+
+def chunked(connection: Connection, statement: str, values: Iterable[Any]) -> Iterator[Any]:
     """Yield the rows of a statement that ends with IN for all values, a part of them at a time."""
     values = list(values)
     for start in range(0, len(values), CHUNK):
         part = values[start : start + CHUNK]
         yield from connection.execute(f"{statement} ({', '.join('?' * len(part))})", part)
-
-
-def read(name: str, data: bytes | None) -> Event:
-    """Return the event in a row. Raises FormatError when the row is damaged."""
-    event = event_from_json(data or b"")
-    if escaped(event.recording.id) != name:
-        raise FormatError(f"The row of {name} is of {event.recording.id}.")
-    return event

@@ -1,14 +1,14 @@
 """Define the tables of a catalog.
 
-What many rows are looked at for is in numbers, in small rows of its own; texts are kept once, as JSON in
-ASCII, since SQLite takes no half of a surrogate pair. Times are microseconds since 1970.
+What many rows are looked at for is in numbers, in small rows of its own; texts are kept once, names as JSON
+in ASCII, since SQLite takes no half of a surrogate pair. Times are microseconds since 1970.
 """
 
 from __future__ import annotations
 
 from profilerkit import model
 
-FORMAT = f"2 of {model.FORMAT}"
+FORMAT = f"3 of {model.FORMAT}"
 """Of the tables and of the events in them. A catalog of another format is made anew."""
 
 STATUSES = tuple(model.Status)
@@ -19,7 +19,8 @@ RECORDING_COLUMNS = {
     "number": "INTEGER PRIMARY KEY",  # rises with the time in the id
     "visible": "INTEGER",  # the group in which it is seen: that of the root of its parents; null if unknown
     "series": "INTEGER NOT NULL",
-    "run": "INTEGER NOT NULL",
+    "run": "INTEGER",  # null where the subject has none
+    "map_index": "TEXT",
     "traits": "INTEGER NOT NULL",
     "status": "INTEGER NOT NULL",  # as stored: a running one is interrupted after `silent_after`
     "outcome": "INTEGER",
@@ -33,39 +34,67 @@ RECORDING_COLUMNS = {
 }
 """Of recordings that were not deleted."""
 
+SERIES_COLUMNS = {
+    "id": "INTEGER PRIMARY KEY",
+    "kind": "TEXT NOT NULL",
+    "names": "TEXT NOT NULL",
+    "text": "TEXT NOT NULL",  # what words are looked for in
+    "visible": "INTEGER NOT NULL",  # its group
+    "latest": "INTEGER",  # when its last run began, and how much more that took than usual, as a share
+    "peak_rss_bytes": "REAL",
+    "cpu_seconds": "REAL",
+    "duration_seconds": "REAL",
+}
+
+
+def _table(name: str, columns: dict[str, str]) -> str:
+    return f"CREATE TABLE {name} ({', '.join(f'{column} {kind}' for column, kind in columns.items())})"
+
+
 TABLES = (
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID",
-    # What was read of the journal; `readable` is 0 where nothing could be made of it.
-    "CREATE TABLE seen (source TEXT PRIMARY KEY, readable INTEGER NOT NULL) WITHOUT ROWID",
+    # What was read of the journal; `readable` is 0 where nothing could be made of it, null until it is read.
+    "CREATE TABLE seen (id INTEGER PRIMARY KEY, source TEXT NOT NULL, readable INTEGER)",
     "CREATE TABLE groups (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL)",
-    # `text` is what words are looked for in.
-    "CREATE TABLE series ("
-    "id INTEGER PRIMARY KEY, kind TEXT NOT NULL, names TEXT NOT NULL, text TEXT NOT NULL)",
-    "CREATE TABLE runs (id INTEGER PRIMARY KEY, names TEXT NOT NULL, text TEXT NOT NULL)",
+    _table("series", SERIES_COLUMNS),
+    # `run_id` and `try_number` are JSON, empty where there is none.
+    "CREATE TABLE runs ("
+    "id INTEGER PRIMARY KEY, run_id TEXT NOT NULL, try_number TEXT NOT NULL, text TEXT NOT NULL)",
     # Labels, profilers and versions, of which many recordings have the same.
     "CREATE TABLE traits (id INTEGER PRIMARY KEY, content TEXT NOT NULL)",
-    "CREATE TABLE recordings ("
-    + ", ".join(f"{name} {kind}" for name, kind in RECORDING_COLUMNS.items())
-    + ")",
-    # The event that counts, of deleted recordings too; `id` is escaped as in keys, a higher `rank` wins.
-    "CREATE TABLE events (number INTEGER PRIMARY KEY, id TEXT NOT NULL, rank BLOB NOT NULL,"
-    " kind TEXT NOT NULL, source TEXT NOT NULL, event BLOB)",
+    _table("recordings", RECORDING_COLUMNS),
+    # The event that counts, of deleted recordings too; `id` is escaped as in keys, a higher `place` wins.
+    "CREATE TABLE events (number INTEGER PRIMARY KEY, id TEXT NOT NULL, place BLOB NOT NULL,"
+    " kind TEXT NOT NULL, source INTEGER NOT NULL, event BLOB)",
 )
 CONTENT = ("seen", "groups", "series", "runs", "traits", "recordings", "events")
 """The tables of what comes from the journal."""
-UNIQUE = (
-    "CREATE UNIQUE INDEX groups_by_name ON groups (kind, name)",
-    "CREATE UNIQUE INDEX series_by_names ON series (kind, names)",
-    "CREATE UNIQUE INDEX runs_by_names ON runs (names)",
-    "CREATE UNIQUE INDEX traits_by_content ON traits (content)",
-    "CREATE UNIQUE INDEX events_by_id ON events (id)",
+KEYS = {
+    "seen": ("source",),
+    "groups": ("kind", "name"),
+    "series": ("kind", "names"),
+    "runs": ("run_id", "try_number"),
+    "traits": ("content",),
+}
+"""By what a row of a table is known beside its id."""
+
+MEASURES = ("peak_rss_bytes", "cpu_seconds", "duration_seconds")
+SORTED = ("started_at", *MEASURES)
+
+EARLY_INDEXES = (
+    *(f"CREATE UNIQUE INDEX {table}_by_key ON {table} ({', '.join(key)})" for table, key in KEYS.items()),
 )
-SORTED = ("started_at", "peak_rss_bytes", "cpu_seconds", "duration_seconds")
-INDEXES = (
+"""Of what is asked for while rows are written."""
+LATE_INDEXES = (
+    *(f"CREATE INDEX worse_by_{each} ON series ({each}) WHERE {each} IS NOT NULL" for each in MEASURES),
+    "CREATE UNIQUE INDEX events_by_id ON events (id)",
     *(f"CREATE INDEX by_{each} ON recordings ({each})" for each in SORTED),
     *(f"CREATE INDEX visible_by_{each} ON recordings (visible, {each})" for each in SORTED),
     "CREATE INDEX by_series ON recordings (series, started_at)",
     "CREATE INDEX by_run ON recordings (run)",
+    "CREATE INDEX by_traits ON recordings (traits)",
+    "CREATE INDEX by_outcome ON recordings (outcome)",
+    "CREATE INDEX by_status ON recordings (status)",
     "CREATE INDEX by_parent ON recordings (parent) WHERE parent IS NOT NULL",
 )
-SCHEMA = (*TABLES, *UNIQUE, *INDEXES)
+"""What can be made when all rows are there."""

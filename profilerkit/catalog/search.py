@@ -119,7 +119,7 @@ class _Reader:
         elif key == "kind":
             self._set("kind", value)
         elif key == "id":
-            self._set("id_prefix", value)
+            self._set("id_prefix", value.lower())
         else:
             raise UsageError(f"Nothing is known as {key}: here.", self._suggestion(key))
 

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from datetime import datetime, timedelta, timezone
 from itertools import groupby
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from sqlite3 import Connection
 
 from attrs import define, frozen
 
 from profilerkit.catalog.database import Database
-from profilerkit.catalog.rows import chunked, write
-from profilerkit.catalog.schema import CONTENT
+from profilerkit.catalog.entries import Entry, entry_of
+from profilerkit.catalog.rows import Writer, chunked, note
+from profilerkit.catalog.schema import LATE_INDEXES
+from profilerkit.catalog.standings import appraise
+from profilerkit.catalog.words import index_words
 from profilerkit.codec import format_time
-from profilerkit.ids import uuid7
 from profilerkit.journal import DAYS, Journal, order, told_by, version
-from profilerkit.model import Event, EventKind
+from profilerkit.model import EventKind
 
 WINDOW = timedelta(hours=48)
 """Events this old are looked for at each sync; later than that come only those of clocks that are wrong."""
@@ -41,6 +43,7 @@ class _Known:
     """What was read of the part of the journal that is to be listed, and whether it could be."""
     since: datetime | None
     """Where that part begins; None when it is the whole."""
+    empty: bool
 
 
 @define
@@ -58,6 +61,9 @@ class Sync:
         """
         known = self._known(None if full else datetime.now(timezone.utc) - WINDOW)
         listed = self._list(known.since)
+        if known.empty and listed:
+            self._make_anew(listed)
+            return
         if known.since is not None and not self._is_the_same(known, listed):
             # Something was taken away, compacted or by hand: only the whole tells what is left.
             known = self._known(None)
@@ -75,9 +81,12 @@ class Sync:
             if empty or not 0 <= age < FULL_SECONDS:
                 since = None
             bounds = ("", "") if since is None else _bounds(since)
-            statement = "SELECT source, readable FROM seen WHERE source >= ? AND source < ? OR source >= ?"
+            statement = (
+                "SELECT source, readable FROM seen WHERE readable IS NOT NULL"
+                " AND (source >= ? AND source < ? OR source >= ?)"
+            )
             rows = connection.execute(statement, (*bounds, "" if since is None else DAYS))
-            return _Known(meta["generation"], {key: bool(readable) for key, readable in rows}, since)
+            return _Known(meta["generation"], {key: bool(readable) for key, readable in rows}, since, empty)
 
     def _list(self, since: datetime | None) -> dict[str, str]:
         """Return what can be read: its source, which is a name for a content that stays, to its key."""
@@ -103,11 +112,11 @@ class Sync:
         }
         needless = self._outdone(unread)
         keys = [key for key in unread if key not in needless]
-        batch: list[tuple[str, Event]] = []
+        batch: list[tuple[str, Entry]] = []
         done: dict[str, bool] = {}
-        for key, group in groupby(self.journal.decisive(keys, known.sources), key=itemgetter(0)):
-            for _, event in group:
-                batch.append((unread.get(key, key), event))
+        for key, group in groupby(self._decisive(keys, known.sources), key=itemgetter(0)):
+            for _, entry in group:
+                batch.append((unread.get(key, key), entry))
                 if len(batch) >= BATCH:
                     self._write(known, batch, done)
             if key in unread:
@@ -116,15 +125,46 @@ class Sync:
         needless = self._outdone(unread)
         self._write(known, [], {source: key in needless for key, source in unread.items()})
 
-    def _write(self, known: _Known, batch: list[tuple[str, Event]], done: dict[str, bool]) -> None:
-        """Write events, and what was read with them, and empty both."""
+    def _decisive(self, keys: Iterable[str], known: Container[str]) -> Iterator[tuple[str, Entry]]:
+        return self.journal.decisive(keys, entry_of, attrgetter("name"), known=known)
+
+    def _write(self, known: _Known, batch: list[tuple[str, Entry]], done: dict[str, bool]) -> None:
+        """Write entries, and what was read with them, and empty both."""
         if not batch and not done:
             return
         with self._writing(known) as connection:
-            write(connection, batch)
-            connection.executemany("INSERT OR REPLACE INTO seen VALUES (?, ?)", done.items())
+            writer = Writer(connection)
+            writer.write(batch)
+            appraise(connection, writer.touched)
+            note(connection, done)
         batch.clear()
         done.clear()
+
+    def _make_anew(self, listed: dict[str, str]) -> None:
+        """Read everything into a new database, which others see when it is whole."""
+        sources = {key: source for source, key in listed.items()}
+        with self.database.replacing() as connection:
+            if connection is None:
+                raise ChangedError
+            connection.execute("BEGIN")
+            writer, read = Writer(connection, together=True), set()
+            batch: list[tuple[str, Entry]] = []
+            for key, entry in self._decisive(sources, ()):
+                read.add(key)
+                batch.append((sources.get(key, key), entry))
+                if len(batch) >= BATCH:
+                    writer.write(batch)
+                    batch.clear()
+            writer.write(batch)
+            for statement in LATE_INDEXES:
+                connection.execute(statement)
+            index_words(connection)
+            writer.show_children()
+            appraise(connection, None)
+            read |= _outdone(connection, sources.keys() - read)
+            note(connection, {source: key in read for key, source in sources.items()})
+            connection.execute("INSERT INTO meta VALUES ('listed_at', ?)", (time.time(),))
+            connection.execute("COMMIT")
 
     def _finish(self, known: _Known, listed: dict[str, str]) -> None:
         """Forget what is no longer in the journal, and note that the whole of it was listed.
@@ -134,21 +174,19 @@ class Sync:
         """
         gone = known.sources.keys() - listed.keys()
         with self._writing(known) as connection:
-            rows = connection.execute("SELECT id, kind, source FROM events") if gone else ()
-            lost = [(name, kind) for name, kind, source in rows if source in gone]
+            sources = {
+                number for (number,) in chunked(connection, "SELECT id FROM seen WHERE source IN", gone)
+            }
+            rows = connection.execute("SELECT number, kind, source FROM events") if gone else ()
+            lost = [(number, kind) for number, kind, source in rows if source in sources]
             void = any(kind != EventKind.DELETED.value for _, kind in lost)
-            if void:
-                for table in CONTENT:
-                    connection.execute(f"DELETE FROM {table}")
-                connection.execute("DELETE FROM meta WHERE name = 'listed_at'")
-                connection.execute("UPDATE meta SET value = ? WHERE name = 'generation'", (uuid7(),))
-            else:
-                deleted = ((name,) for name, _ in lost)
-                connection.executemany("DELETE FROM events WHERE id = ?", deleted)
+            if not void:
+                numbers = ((number,) for number, _ in lost)
+                connection.executemany("DELETE FROM events WHERE number = ?", numbers)
                 connection.executemany("DELETE FROM seen WHERE source = ?", ((each,) for each in gone))
                 connection.execute("INSERT OR REPLACE INTO meta VALUES ('listed_at', ?)", (time.time(),))
         if void:
-            raise ChangedError
+            self._make_anew(listed)
 
     @contextlib.contextmanager
     def _writing(self, known: _Known) -> Iterator[Connection]:
@@ -160,16 +198,20 @@ class Sync:
             yield connection
 
     def _outdone(self, keys: Iterable[str]) -> set[str]:
-        """Return the keys of events that need not be read: a row has an event of a higher kind."""
-        told = {key: found for key in keys if (found := told_by(key)) is not None}
-        statement = "SELECT id, kind FROM events WHERE id IN"
         with self.database.connected() as connection:
-            rows: dict[str, str] = dict(chunked(connection, statement, {name for name, _ in told.values()}))
-        return {
-            key
-            for key, (name, kind) in told.items()
-            if name in rows and order(EventKind(rows[name])) > order(kind)
-        }
+            return _outdone(connection, keys)
+
+
+def _outdone(connection: Connection, keys: Iterable[str]) -> set[str]:
+    """Return the keys of events that need not be read: a row has an event of a higher kind."""
+    told = {key: found for key in keys if (found := told_by(key)) is not None}
+    statement = "SELECT id, kind FROM events WHERE id IN"
+    rows: dict[str, str] = dict(chunked(connection, statement, {name for name, _ in told.values()}))
+    return {
+        key
+        for key, (name, kind) in told.items()
+        if name in rows and order(EventKind(rows[name])) > order(kind)
+    }
 
 
 def _bounds(since: datetime) -> tuple[str, str]:

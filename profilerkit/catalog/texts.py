@@ -8,14 +8,14 @@ from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
-from profilerkit.model import RUN_NAMES, Subject
+from profilerkit.model import RUN_NAMES
 
 FOLDED_LENGTH = 1000
 """Longer names are found by their beginning."""
 BETWEEN = "\n"
 """What stands between the names of one subject; no word that is looked for has it."""
 UNSEARCHED = frozenset(RUN_NAMES) - {"run_id"}
-"""Names that are only numbers: a word that fits one says nothing."""
+"""Names that are only numbers: what fits one says nothing, so they are only looked at by name."""
 
 _UNSTORABLE = re.compile("[\0\n\ud800-\udfff]")
 
@@ -40,17 +40,44 @@ def word_fits(names: Mapping[str, str], word: str) -> bool:
     return fold(word) in searchable(names)
 
 
-def run_names(subject: Subject) -> dict[str, str]:
-    """Return the names of a subject that belong to one run."""
-    return {name: subject.names[name] for name in RUN_NAMES if name in subject.names}
-
-
 def any_fits(texts: Iterable[str], pattern: str) -> bool:
     """Tell whether one of the texts fits a glob; case counts."""
     return any(fnmatchcase(each, pattern) for each in texts)
 
 
-def named_fits(names: Mapping[str, str], name: str | None, pattern: str) -> bool:
-    """Tell whether the name fits a glob; any of them when it is None."""
-    found = names.values() if name is None else [names[name]] if name in names else []
-    return any_fits(found, pattern)
+def named_fits(texts: Mapping[str, str], name: str, pattern: str) -> bool:
+    """Tell whether there is a text of that name that fits a glob."""
+    return name in texts and fnmatchcase(texts[name], pattern)
+
+
+def subject_fits(names: Mapping[str, str], name: str | None, pattern: str) -> bool:
+    """Tell whether the name of a subject fits a glob; one of those that are searched when it is None."""
+    if name is not None:
+        return named_fits(names, name, pattern)
+    return any_fits((names[each] for each in names if each not in UNSEARCHED), pattern)
+
+
+def is_glob(pattern: str) -> bool:
+    """Tell whether a pattern may fit something else than itself."""
+    return any(each in pattern for each in "*?[")
+
+
+def literal_part(pattern: str) -> str:
+    """Return the longest text that all texts have, as JSON, that a glob fits."""
+    parts, place = [""], 0
+    while place < len(pattern):
+        each = pattern[place]
+        end = _end_of_set(pattern, place) if each == "[" else place
+        if each in "*?" or end > place:
+            parts.append("")
+        else:
+            parts[-1] += json.dumps(each)[1:-1]
+        place = end + 1
+    return max(parts, key=len)
+
+
+def _end_of_set(pattern: str, start: int) -> int:
+    """Return where a set of characters ends, or its beginning when it is none, as `fnmatch` has it."""
+    first = start + 2 if pattern[start + 1 : start + 2] == "!" else start + 1
+    end = pattern.find("]", first + 1)
+    return start if end < 0 else end

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from enum import Enum
@@ -46,7 +47,7 @@ class Row:
 
     event: Event
     recording: Recording
-    """As it is shown now: a running one that fell silent is interrupted. Without roots and environment."""
+    """As it is shown now: a running one that fell silent is interrupted. What it has is what events tell."""
 
     @property
     def key(self) -> str:
@@ -116,7 +117,7 @@ class Run:
     duration_seconds: float | None
     limit_bytes: float | None = None
     versions: Mapping[str, str] = field(factory=dict)
-    """What it ran with, as far as its events tell: distributions, and `python`."""
+    """What it ran with, as far as its events tell: `python`, and the distributions of its profilers."""
     versions_changed: bool = False
     """Whether they differ from those of the run before."""
     outliers: frozenset[Measure] = frozenset()
@@ -137,12 +138,23 @@ class Regression:
     run: Run
     """The last one."""
     value: float
-    usual: float
-    """The median of the last successful runs before, 10 at most."""
-    runs: int
-    """How many those were."""
-    history: tuple[float, ...]
-    """Their values and then that of the last run, the oldest first."""
+    before: tuple[float, ...]
+    """The values of the successful runs before it, 10 at most, the oldest first."""
+
+    @property
+    def usual(self) -> float:
+        """Return the median of the runs before."""
+        return statistics.median(self.before)
+
+    @property
+    def runs(self) -> int:
+        """Return how many runs there were before."""
+        return len(self.before)
+
+    @property
+    def history(self) -> tuple[float, ...]:
+        """Return the values of the runs before and then that of the last one."""
+        return (*self.before, self.value)
 
     @property
     def difference(self) -> float:

@@ -31,7 +31,7 @@ def test_what_is_published_is_listed_and_loaded(tmp_path: Path) -> None:
     recording = a_recording()
     event = archive.publish(recording, EventKind.FINAL)
     assert archive.recordings() == [event]
-    assert event.recording == evolve(recording, roots={}, environment={})
+    assert event.recording == evolve(recording, roots={}, environment={"python": "3.11.7"})
     assert archive.load(event) == recording
     assert list(archive.events()) == [event]
 
