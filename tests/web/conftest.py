@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("fastapi")
 
+from profilerkit import plugins
+from profilerkit.web.plugins_page import installed
 from tests.web.site import Place
 
 
@@ -15,3 +18,15 @@ from tests.web.site import Place
 def place(tmp_path: Path) -> Place:
     """Give a store of this test's own, and apps of it."""
     return Place(tmp_path)
+
+
+@pytest.fixture
+def neighbours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    """Give a store where a third party's distribution is installed."""
+    monkeypatch.syspath_prepend(str(Path(__file__).with_name("third_party")))
+    monkeypatch.setenv("NEIGHBOURS_TRACE", str(tmp_path / "trace"))
+    plugins.entry_points.cache_clear()
+    installed.cache_clear()
+    yield Place(tmp_path)
+    plugins.entry_points.cache_clear()
+    installed.cache_clear()

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import attrs
 from fastapi import FastAPI, Request
 from fastapi.testclient import TestClient
+from httpx import Response
 
 from profilerkit.archive import Archive
 from profilerkit.catalog.scope import Scope
 from profilerkit.ids import uuid7
+from profilerkit.keys import recording_key
 from profilerkit.localstore import LocalStore
-from profilerkit.model import EventKind, Outcome, Recording, Status, Subject
+from profilerkit.model import Capture, CaptureFile, EventKind, Outcome, Recording, Status, Subject
+from profilerkit.reading import Reading, reading_to_json
 from profilerkit.settings import Settings
 from profilerkit.web.access import Access, LoopbackAccess, UnauthenticatedError, Viewer
 from profilerkit.web.app import create_app
@@ -53,6 +59,37 @@ class Place:
         kind = EventKind.RUNNING if recording.status is Status.RUNNING else EventKind.FINAL
         self.archive.publish(recording, kind)
         return recording
+
+    def put_captures(self, **readings: Reading) -> Recording:
+        """Store a recording with a capture by each profiler, whose raw file is the reading itself."""
+        found = a_run()
+        key = recording_key(found)
+        captures = []
+        for name, reading in readings.items():
+            file = self.folder / "reading.json"
+            file.write_text(json.dumps(reading_to_json(reading)))
+            self.archive.put_raw(key, name, file, "reading.json")
+            files = (CaptureFile("reading.json", file.stat().st_size),)
+            captures.append(Capture(name, Status.COMPLETE, files=files))
+        found = attrs.evolve(found, captures=tuple(captures))
+        self.archive.publish(found, EventKind.FINAL)
+        return found
+
+
+def until_made(client: TestClient, address: str, seconds: float = 60.0) -> Response:
+    """Ask until the answer is no longer that it is being made; the limit is for a hang."""
+    end = time.monotonic() + seconds
+    while True:
+        answer = client.get(address)
+        making = answer.status_code == 202 or (
+            answer.headers["content-type"] == "application/json"
+            and '"state":"rendering"' in answer.text
+            and "/reports/" in address
+        )
+        if not making:
+            return answer
+        assert time.monotonic() < end, "it was never made"
+        time.sleep(0.1)
 
 
 def client_of(app: FastAPI, **keywords: Any) -> TestClient:
