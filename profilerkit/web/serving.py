@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import socket
 from urllib.parse import quote
@@ -86,4 +87,5 @@ def serve(settings: Settings, listening: socket.socket, access: Access, *, verbo
         lifespan="off",
         timeout_graceful_shutdown=3,
     )
-    uvicorn.Server(config).run(sockets=[listening])
+    with contextlib.suppress(KeyboardInterrupt):  # that is how it is ended
+        uvicorn.Server(config).run(sockets=[listening])
