@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
+from collections.abc import Callable, Iterable
 from importlib import import_module
 from importlib.metadata import EntryPoint, distributions
 from typing import Any
@@ -37,14 +38,29 @@ class PluginInfo:
     title: str | None = None
 
 
+_found_by_host: list[Callable[[str], Iterable[EntryPoint]]] = []
+
+
+def find_through(host: Callable[[str], Iterable[EntryPoint]]) -> None:
+    """Have a host find entry points that has read them all already: reading them again costs 50 ms."""
+    _found_by_host[:] = [host]
+    entry_points.cache_clear()
+
+
 @functools.cache
 def entry_points(group: str) -> tuple[EntryPoint, ...]:
     """Return the entry points of a group, by name, without importing any of them."""
+    for host in _found_by_host:
+        return _sorted(host(group))
     from stevedore.named import NamedExtensionManager
 
     # An empty list of names keeps stevedore from importing every plugin.
     manager: Any = NamedExtensionManager(group, names=[], on_missing_entrypoints_callback=None)
-    return tuple(sorted(set(manager.list_entry_points()), key=lambda each: (each.name, each.value)))
+    return _sorted(manager.list_entry_points())
+
+
+def _sorted(found: Iterable[EntryPoint]) -> tuple[EntryPoint, ...]:
+    return tuple(sorted(set(found), key=lambda each: (each.name, each.value)))
 
 
 def names(group: str) -> tuple[str, ...]:

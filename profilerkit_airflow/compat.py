@@ -25,16 +25,11 @@ SEAM_PARAMETERS = {2: ["task_instance", "context", "task_orig"], 3: ["context", 
 @functools.cache
 def version() -> tuple[int, int]:
     """Return major and minor version of the installed Airflow; (0, 0) where there is none."""
-    from importlib.metadata import PackageNotFoundError
-    from importlib.metadata import version as find
-
-    for distribution in ("apache-airflow-core", "apache-airflow"):
-        try:
-            major, minor = find(distribution).split(".")[:2]
-        except PackageNotFoundError:
-            continue
-        return int(major), int(minor)
-    return 0, 0
+    try:
+        major, minor = import_module("airflow").__version__.split(".")[:2]
+    except ImportError:
+        return 0, 0
+    return int(major), int(minor)
 
 
 def is_airflow_3() -> bool:

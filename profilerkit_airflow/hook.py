@@ -14,6 +14,7 @@ from typing import Any
 
 from profilerkit.retrace import hide_our_frames
 from profilerkit_airflow import compat
+from profilerkit_airflow.contexts import Contexts
 
 MARK = "__profilerkit__"
 log = logging.getLogger("profilerkit.airflow")
@@ -49,8 +50,6 @@ def wrap(original: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(original)
     def _execute_task(*args: Any, **keywords: Any) -> Any:
-        from profilerkit_airflow.contexts import Contexts
-
         contexts = Contexts()
         error: BaseException | None = None
         try:

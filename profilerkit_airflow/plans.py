@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from profilerkit_airflow import compat
 from profilerkit_airflow.contexts import TaskRun
 from profilerkit_airflow.decorators import ANY
 from profilerkit_airflow.selection import Selection, facts_of
@@ -15,9 +16,10 @@ def choose(selection: Selection) -> tuple[list[dict[str, Any]], list[str]]:
 
     A profiler that is missing or has wrong options is left out; the others record.
     """
-    from profilerkit import select
+    from profilerkit import plugins, select
     from profilerkit.errors import ProfilerKitError
 
+    plugins.find_through(compat.entry_points)
     options = dict(selection.options)
     shared = options.pop(ANY, {})
     good: list[str] = []

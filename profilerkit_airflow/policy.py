@@ -1,7 +1,8 @@
 """Reach the process of each task: Airflow calls this cluster policy wherever it parses a DAG.
 
-Every process of Airflow imports this module, so it imports next to nothing. No exception leaves it:
-one would break every DAG, or the scheduler.
+Every process of Airflow imports this module, so it imports little, but what selects is imported here:
+the processes of tasks are forked from those that have imported it. No exception leaves it: one would
+break every DAG, or the scheduler.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from typing import Any
 
 from airflow.policies import hookimpl
 
+from profilerkit_airflow import hook, links
+
 _said: set[str] = set()
 
 
@@ -17,8 +20,6 @@ _said: set[str] = set()
 def task_policy(task: Any) -> None:
     """Have tasks of this process run inside contexts, and give this one its links."""
     try:
-        from profilerkit_airflow import hook, links
-
         hook.install()
         links.add(task)
     except Exception as error:  # noqa: BLE001 - a policy that raises breaks every DAG

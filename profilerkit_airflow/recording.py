@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import logging
 import os
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from profilerkit_airflow import compat
 from profilerkit_airflow.contexts import TaskRun, describe
+from profilerkit_airflow.selection import Selection, select
+from profilerkit_airflow.settings import load_settings, recording_settings
 
 if TYPE_CHECKING:
     from profilerkit.session import Session
-    from profilerkit_airflow.selection import Selection
 
 log = logging.getLogger("airflow.task.profilerkit")
 
 
 def record(run: TaskRun) -> TaskRecording | None:
     """Return the recording of a task, None for one that nobody chose to profile."""
-    from profilerkit_airflow.selection import select
-    from profilerkit_airflow.settings import load_settings
-
     settings = load_settings()
     selection = select(run, settings)
     return None if selection is None else TaskRecording(run, selection, settings.store_conn_id)
@@ -39,13 +40,8 @@ class TaskRecording:
 
     def __enter__(self) -> TaskRecording:
         """Start to record; whatever fails, the task runs."""
-        from profilerkit.session import Session
-        from profilerkit_airflow.log import say_started
-
-        plan = self._plan()
-        session = Session(plan)
-        say_started(self._run, [each["name"] for each in plan["profilers"]])
-        session.start()
+        with garbage_kept():
+            session = self._start()
         if session.problem is not None:
             log.warning("profilerkit: not recorded: %s", session.problem)
             return self
@@ -69,10 +65,19 @@ class TaskRecording:
         say_ended(session)
         send(session, self._run)
 
+    def _start(self) -> Session:
+        from profilerkit.session import Session
+        from profilerkit_airflow.log import say_started
+
+        plan = self._plan()
+        session = Session(plan)
+        say_started(self._run, [each["name"] for each in plan["profilers"]])
+        session.start()
+        return session
+
     def _plan(self) -> dict[str, Any]:
         from profilerkit.select import make_plan
         from profilerkit_airflow.plans import choose, labels
-        from profilerkit_airflow.settings import recording_settings
         from profilerkit_airflow.store import storage_options
 
         settings, problems = recording_settings(storage_options(self._conn_id))
@@ -113,3 +118,19 @@ class TaskRecording:
         task = self._run.task
         if vars(task).get("on_kill") is self._restore:
             del task.on_kill
+
+
+@contextlib.contextmanager
+def garbage_kept() -> Iterator[None]:
+    """Collect no garbage in the block.
+
+    Each full collection in a process that was just forked from an Airflow takes 10 to 30 ms, and what
+    a recording imports at its start would set off several.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
