@@ -118,6 +118,12 @@ class Session:
             time.sleep(0.05)
         return True
 
+    @property
+    def status(self) -> str:
+        """Return `complete`, or `partial` when a profiler in this process is not, as known at the end."""
+        inside = [each for each in self._state["profilers"].values() if each["placement"] == "inside"]
+        return "complete" if all(each["status"] == "complete" for each in inside) else "partial"
+
     def used(self) -> dict[str, float | None]:
         """Return the peak of memory, the seconds and CPU seconds of the recorded code, until its end."""
         return used_since(self._state, self._state.get("usage") or self._usage())

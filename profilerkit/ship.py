@@ -16,13 +16,14 @@ import json
 import logging
 import os
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import attrs
 
-from profilerkit import process, shipping, spool
+from profilerkit import process, receipts, shipping, spool
 from profilerkit.archive import Archive
 from profilerkit.assemble import assemble
 from profilerkit.errors import CaptureError, FormatError, ProfilerKitError, StoreError
@@ -69,6 +70,7 @@ class Ship:
         Raises StoreError when the store refuses, FormatError for a spool that nobody can read; the
         spool is kept then, with the reason in it.
         """
+        began = time.monotonic()
         spool.take_due(folder)
         state = spool.read_json(folder / spool.SHIP) or {}
         try:
@@ -77,10 +79,29 @@ class Ship:
             self._note(folder, {**state, "error": str(error), "tries": state.get("tries", 0) + 1})
             raise
         if final:
+            self._leave_receipt(folder, recording, time.monotonic() - began)
             spool.delete(folder)
         else:
             (folder / spool.TAKEN).unlink(missing_ok=True)
         return recording
+
+    def _leave_receipt(self, folder: Path, recording: Recording, seconds: float) -> None:
+        session = spool.read_json(folder / spool.SESSION) or {}
+        if not session.get("settings", {}).get("receipts"):
+            return
+        sizes = (each.stored_bytes or 0 for capture in recording.captures for each in capture.files)
+        receipt = {
+            "id": recording.id,
+            "kind": recording.subject.kind,
+            "names": dict(recording.subject.names),
+            "status": recording.status.value,
+            "outcome": recording.outcome.value if recording.outcome else None,
+            "summary": dict(recording.summary),
+            "duration_seconds": recording.duration_seconds,
+            "shipped_bytes": sum(sizes),
+            "ship_seconds": seconds,
+        }
+        receipts.leave(self._root, receipt)
 
     def _upload(self, folder: Path, state: dict[str, Any], *, final: bool) -> Recording:
         recording = assemble(folder)

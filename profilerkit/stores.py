@@ -8,6 +8,7 @@ import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
+from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
 
@@ -197,6 +198,8 @@ class FsspecStore(ResultStore):
 
         if self.scheme not in fsspec.available_protocols():
             raise UsageError(f"No store that is installed opens {self.scheme}:// URLs.", "Check the URL.")
+        if "filesystem" in self.options:
+            return self._made_elsewhere()
         options: dict[str, Any] = {**self.options, "skip_instance_cache": True}
         if self.scheme in EXTRAS:
             options["use_listings_cache"] = False
@@ -209,6 +212,16 @@ class FsspecStore(ResultStore):
             system.max_concurrency = 1
             system.retries = 3
         return system, root.rstrip("/")
+
+    def _made_elsewhere(self) -> tuple[Any, str]:
+        """Have `module:function`, which the option `filesystem` names, make the filesystem.
+
+        It is called with the URL's scheme and the other options; hosts that keep credentials use this.
+        """
+        options = dict(self.options)
+        module, _, function = str(options.pop("filesystem")).partition(":")
+        system = getattr(import_module(module), function)(self.scheme, **options)
+        return system, str(system._strip_protocol(self.url)).rstrip("/")
 
     @contextlib.contextmanager
     def _in_words(self, done: str) -> Iterator[None]:

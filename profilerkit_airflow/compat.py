@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -125,6 +126,11 @@ def python_decorated_operator() -> Any:
     raise ImportError("Airflow's own @task cannot be found: install apache-airflow-providers-standard.")
 
 
+def operator_link() -> Any:
+    """Return the base class of operator links."""
+    return import_module("airflow.sdk" if is_airflow_3() else "airflow.models").BaseOperatorLink
+
+
 def task_decorator_factory() -> Any:
     """Return what makes task decorators."""
     name = "airflow.sdk.bases.decorator" if is_airflow_3() else "airflow.decorators.base"
@@ -165,6 +171,18 @@ def connection(conn_id: str) -> Any:
     from airflow.models.connection import Connection
 
     return Connection.get_connection_from_secrets(conn_id)
+
+
+def connection_as_json(found: Any) -> str:
+    """Return a connection as JSON, as Airflow reads it from an environment variable."""
+    names = ("conn_type", "host", "login", "password", "schema", "port")
+    fields = {name: getattr(found, name, None) for name in names}
+    return json.dumps({**fields, "extra": found.extra_dejson})
+
+
+def filesystem(scheme: str, conn_id: str) -> Any:
+    """Return the fsspec filesystem that Airflow makes for a connection."""
+    return import_module("airflow.sdk.io" if is_airflow_3() else "airflow.io").get_fs(scheme, conn_id)
 
 
 def _sdk(name: str) -> Any:

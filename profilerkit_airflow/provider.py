@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from profilerkit_airflow.links import class_paths
 from profilerkit_airflow.settings import DEFAULTS, SECTION
 
 DESCRIPTIONS = {
@@ -42,6 +43,7 @@ def get_provider_info() -> dict[str, Any]:
         "name": "profilerkit",
         "description": "Profile tasks: memory, CPU and resources, kept even when a task is killed.",
         "versions": [__version__],
+        "extra-links": class_paths(),
         "task-decorators": [
             {"name": "profiled", "class-name": "profilerkit_airflow.decorators.profiled_task"}
         ],

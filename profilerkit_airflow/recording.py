@@ -63,7 +63,7 @@ class TaskRecording:
         from profilerkit_airflow.metrics import send
 
         say_ended(session)
-        send(session, self._run)
+        send(session, self._run.names, outcome)
 
     def _start(self) -> Session:
         from profilerkit.session import Session
@@ -95,6 +95,7 @@ class TaskRecording:
         )
         # What we do around the user's code is not the user's own.
         plan["roots"]["profilerkit-airflow"] = os.path.dirname(os.path.abspath(__file__))
+        plan["settings"]["receipts"] = True  # metrics of what only ship knows
         return plan
 
     def _watch_kills(self) -> None:

@@ -5,7 +5,10 @@ A rule that cannot be is left out and told; the others hold.
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
+import os
 import sys
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
@@ -75,12 +78,31 @@ def first_match(rules: Iterable[Rule], task: TaskFacts) -> Rule | None:
     return next((each for each in rules if each.applies(task)), None)
 
 
+def profilers_at_any_time(rules: Iterable[Rule], task: TaskFacts) -> tuple[str, ...]:
+    """Return the profilers that rules choose for a task on some run or try of it."""
+    found: dict[str, None] = {}
+    for each in rules:
+        if each.matches(task):
+            found.update(dict.fromkeys(each.profilers))
+            if each.share >= 1.0 and not each.only_on_retry:
+                break
+    return tuple(found)
+
+
 def read_rules(text: str) -> tuple[tuple[Rule, ...], tuple[str, ...]]:
     """Return the rules of the setting `rules`, and in words what is wrong with the others.
 
     `text` is a JSON list, or `@` and the path of a TOML file with tables `[[rules]]`.
     """
-    text = text.strip()
+    changed = 0
+    if text.startswith("@"):
+        with contextlib.suppress(OSError):
+            changed = os.stat(text[1:]).st_mtime_ns
+    return _read_rules(text, changed)
+
+
+@functools.lru_cache(maxsize=4)
+def _read_rules(text: str, _changed: int) -> tuple[tuple[Rule, ...], tuple[str, ...]]:
     try:
         items = _toml(Path(text[1:])) if text.startswith("@") else json.loads(text or "[]")
         if not isinstance(items, list):

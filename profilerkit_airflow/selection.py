@@ -49,19 +49,22 @@ def select(run: TaskRun, settings: AirflowSettings) -> Selection | None:
 
 
 def facts_of(run: TaskRun) -> TaskFacts:
-    """Return what rules look at of a task."""
-    task = run.task
+    """Return what rules look at of a task that runs."""
+    facts = facts_of_task(run.task)
+    return evolve(facts, dag=run.dag_id, task=run.task_id, run=run.run_id, try_number=run.try_number)
+
+
+def facts_of_task(task: Any) -> TaskFacts:
+    """Return what rules look at of a task in its DAG, mapped or not."""
     dag = getattr(task, "dag", None)
     return TaskFacts(
-        dag=run.dag_id,
-        task=run.task_id,
-        run=run.run_id,
+        dag=str(getattr(dag, "dag_id", "")),
+        task=str(task.task_id),
         tags=tuple(map(str, getattr(dag, "tags", None) or ())),
         owner=str(getattr(task, "owner", "") or ""),
         queue=str(getattr(task, "queue", "") or ""),
         pool=str(getattr(task, "pool", "") or ""),
         operator=str(getattr(task, "operator_name", None) or getattr(task, "task_type", "") or ""),
-        try_number=run.try_number,
     )
 
 

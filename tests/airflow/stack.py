@@ -137,9 +137,7 @@ class Airflow:
     def xcoms(self, dag_id: str, run_id: str) -> dict[tuple[str, int, str], Any]:
         """Return what was pushed, by task, map index and key."""
         query = "select task_id, map_index, key, value from xcom where dag_id=? and run_id=?"
-        return {
-            (task, index, key): value for task, index, key, value in self.rows(query, dag_id, run_id)
-        }
+        return {(task, index, key): value for task, index, key, value in self.rows(query, dag_id, run_id)}
 
     def rendered(self, dag_id: str, run_id: str) -> dict[tuple[str, int], Any]:
         """Return the rendered templates, by task and map index."""

@@ -27,7 +27,18 @@ LAYERS = (
     },
     {"guards", "forks", "state"},
     {"model", "reading", "limits", "storeurl", "spool", "options", "settings", "rawfiles"},
-    {"interfaces", "keys", "codec", "link", "shipping", "assemble", "evidence", "outside", "quotas"},
+    {
+        "interfaces",
+        "keys",
+        "codec",
+        "link",
+        "shipping",
+        "assemble",
+        "evidence",
+        "outside",
+        "quotas",
+        "receipts",
+    },
     {"plugins", "readings", "source", "worker", "localstore", "journal"},
     {"stores", "select", "stacks", "dayfiles", "survey"},
     {"archive", "retry"},
@@ -56,8 +67,8 @@ LAYERS = (
 
 RECORDING = {
     "assemble", "claims", "deadline", "depth", "descriptors", "evidence", "forks", "guards", "inside",
-    "launch", "link", "outside", "quiet", "quotas", "retrace", "session", "ship", "shipping", "signals",
-    "spool", "state", "watcher",
+    "launch", "link", "outside", "quiet", "quotas", "receipts", "retrace", "session", "ship", "shipping",
+    "signals", "spool", "state", "watcher",
 }  # fmt: skip
 VIEWING = {"catalog", "comparison", "contents", "render", "source", "stacks", "verdict", "web"}
 LIGHT = RECORDING - {"assemble", "ship"} | {"_version", "errors", "process"}
@@ -72,7 +83,7 @@ SHARED_WITH_BACKENDS = {f"{CORE}.{each}" for each in ("interfaces", "model", "re
 OPEN_TO_HOSTS = {
     f"{CORE}.{each}"
     for each in (
-        *("catalog", "errors", "interfaces", "model", "options", "plugins", "reading", "redact"),
+        *("catalog", "errors", "interfaces", "model", "options", "plugins", "reading", "receipts", "redact"),
         *("retrace", "select", "session", "settings", "stores", "storeurl", "web", "_version"),
     )
 }

@@ -79,7 +79,9 @@ with DAG("matrix", schedule=None, start_date=datetime(2024, 1, 1), catchup=False
     PythonOperator(task_id="classic", python_callable=work, op_args=["{{ dag.dag_id }} {{ ti.task_id }}"])
     Shouting(task_id="custom_operator", greeting="{{ run_id[:4] }} {{ ti.task_id }}")
     EmptyOperator(task_id="empty")
-    BashOperator(task_id="bash", bash_command="echo run={{ dag.dag_id }} && python3 -c 'print(sum(range(10**6)))'")
+    BashOperator(
+        task_id="bash", bash_command="echo run={{ dag.dag_id }} && python3 -c 'print(sum(range(10**6)))'"
+    )
     BashOperator.partial(task_id="mapped_classic").expand(bash_command=["echo a{{ ti.map_index }}", "echo b"])
 
     @task
@@ -238,7 +240,9 @@ with DAG("killed_from_outside", schedule=None, start_date=datetime(2024, 1, 1), 
     @task
     def long() -> None:
         keep = [bytearray(1 << 20) for _ in range(20)]
-        open(os.path.join(os.environ["MATRIX_SCRATCH"], f"long-{os.environ['AIRFLOW_CTX_DAG_RUN_ID']}"), "w").close()
+        open(
+            os.path.join(os.environ["MATRIX_SCRATCH"], f"long-{os.environ['AIRFLOW_CTX_DAG_RUN_ID']}"), "w"
+        ).close()
         time.sleep(120)
         assert keep
 
