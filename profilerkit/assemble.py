@@ -138,7 +138,9 @@ def _outcome(session: dict[str, Any], watcher: dict[str, Any], *, ended: bool, d
         return Outcome(session.get("outcome_so_far", "unknown"))
     if os.WIFSIGNALED(status):
         return Outcome.KILLED
-    return Outcome.SUCCESS if os.WEXITSTATUS(status) == 0 else Outcome.FAILED
+    # A host may know that code which ends its process behind its back has failed (os._exit).
+    silent = Outcome(session["settings"].get("silent_exit", "success"))
+    return silent if os.WEXITSTATUS(status) == 0 else Outcome.FAILED
 
 
 def _evidence(session: dict[str, Any], watcher: dict[str, Any], *, dead: bool) -> tuple[Evidence, ...]:

@@ -106,7 +106,8 @@ def outcome_of(error: BaseException | None) -> str:
 _OUTCOMES = (
     ("deferred", {"TaskDeferred"}),
     ("rescheduled", {"AirflowRescheduleException"}),
-    ("skipped", {"AirflowSkipException", "DownstreamTasksSkipped"}),
+    ("success", {"DownstreamTasksSkipped"}),  # it skips others
+    ("skipped", {"AirflowSkipException"}),
     ("timeout", {"AirflowTaskTimeout"}),
     ("killed", {"AirflowTaskTerminated", "KeyboardInterrupt"}),
 )

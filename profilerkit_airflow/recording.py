@@ -95,6 +95,7 @@ class TaskRecording:
         )
         # What we do around the user's code is not the user's own.
         plan["roots"]["profilerkit-airflow"] = os.path.dirname(os.path.abspath(__file__))
+        plan["settings"]["silent_exit"] = "failed"  # as Airflow sees a task that ends its own process
         plan["settings"]["receipts"] = True  # metrics of what only ship knows
         return plan
 
