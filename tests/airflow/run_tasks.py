@@ -1,7 +1,8 @@
 """Run single tasks for tests, each in a forked process as a worker does.
 
-It is told and answers in lines of JSON. On Airflow 3 through its real supervisor, against answers of an API server that are always kind; on
-Airflow 2 as `airflow tasks test` does. Everything that Airflow prints goes to the standard error.
+It is told and answers in lines of JSON. On Airflow 3 through its real supervisor, against answers of
+an API server that are always kind; on Airflow 2 as `airflow tasks test` does. What Airflow prints goes
+to the standard error.
 """
 
 from __future__ import annotations
@@ -52,7 +53,8 @@ def _run_3(wanted: dict[str, Any]) -> dict[str, Any]:
         if path.endswith("/run"):
             return httpx.Response(200, json=_context_3(wanted))
         if "/variables/" in path and request.method == "PUT":
-            variables[last] = json.loads(request.content)["value"]
+            body = json.loads(request.content)
+            variables[last] = body.get("val", body.get("value"))
         elif "/variables/" in path:
             if last not in variables:
                 return httpx.Response(404, json={"detail": {"reason": "not_found", "message": "none"}})
