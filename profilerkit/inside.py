@@ -144,7 +144,7 @@ class Inside:
             if self._gives_up(name, profiler, claim):
                 self._claims[name] -= {claim}
                 claims.release(self._owner(name), claim)
-                self._warn(f"{name}: {reason}; it went on without")
+                self._warn(f"{name}: {reason}; it goes on with less, as its capture says")
             else:
                 self.stop_early(name, f"{reason}, so {name} had to stop there")
 

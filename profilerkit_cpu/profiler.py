@@ -81,8 +81,8 @@ class CpuProfiler(Profiler):
     _recorder: Recorder | HookRecorder | None = field(default=None, init=False, repr=False, eq=False)
 
     def claims(self) -> frozenset[str]:
-        """Return the profile hook for pyinstrument, and nothing for the sampler."""
-        return frozenset({"sys.setprofile"} if self.engine == PYINSTRUMENT else ())
+        """Return the profile hook for pyinstrument, and for the sampler that hooks see its handler."""
+        return frozenset({"sys.setprofile"} if self.engine == PYINSTRUMENT else {"hooks"})
 
     def check(self, target: Target) -> None:
         """Raise UnavailableError on other Pythons than CPython with a GIL, or without pyinstrument."""
@@ -116,6 +116,15 @@ class CpuProfiler(Profiler):
         recorder, self._recorder = self._recorder, None
         if recorder is not None:
             recorder.stop()
+
+    def give_up(self, claim: str) -> bool:
+        """Go on with the sampling thread alone before a hook is set that would see the handler."""
+        from profilerkit_cpu.recorder import Recorder
+
+        if claim != "hooks" or not isinstance(self._recorder, Recorder):
+            return False
+        self._recorder.end_ticks()
+        return True
 
     def abandon(self) -> None:
         """Give the signal back in a forked child; its parent's thread and timer are not there."""

@@ -95,6 +95,10 @@ class Recorder:
         if self._failure is not None:
             raise self._failure
 
+    def end_ticks(self) -> None:
+        """Go on with looks alone, on the thread that is about to set a hook."""
+        self.ticks.make_way()
+
     def abandon(self) -> None:
         """Let go in a forked child, where the sampling thread does not exist."""
         self.ticks.abandon()

@@ -118,6 +118,12 @@ class Ticks:
         elif signal.getsignal(self._number) is self._handler:
             signal.raise_signal(self._number)
 
+    def make_way(self) -> None:
+        """End before the program sets a hook; a tick that is on its way is over by then."""
+        self._end(HOOKED)
+        if self._handler is not None and _on_main_thread():
+            self._give_back()  # what has come already is handled first
+
     def abandon(self) -> None:
         """Give the signal back in a forked child, which has no timer."""
         self._timer = None

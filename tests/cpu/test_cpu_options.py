@@ -42,9 +42,9 @@ def test_free_threaded_python_is_refused(monkeypatch: pytest.MonkeyPatch) -> Non
         CpuProfiler().check(target)
 
 
-def test_it_claims_nothing() -> None:
+def test_it_claims_only_that_hooks_see_it() -> None:
     """Neither a profile hook nor a signal is taken away from anybody."""
-    assert CpuProfiler().claims() == frozenset()
+    assert CpuProfiler().claims() == {"hooks"}
 
 
 def test_what_is_imported_to_record() -> None:

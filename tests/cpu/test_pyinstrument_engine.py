@@ -368,7 +368,7 @@ print(max(depths) - min(depths) < 10)
 def test_options() -> None:
     """It claims the profile hook, and refuses a mode that there is not."""
     assert CpuProfiler(engine="pyinstrument").claims() == {"sys.setprofile"}
-    assert CpuProfiler().claims() == frozenset()
+    assert CpuProfiler().claims() == {"hooks"}
     with pytest.raises(
         UsageError, match=r"There is no async_mode 'on' .there are: enabled, disabled, strict"
     ):

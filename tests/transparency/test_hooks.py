@@ -111,6 +111,31 @@ def test_hook_of_the_program(twins: Twins, name: str) -> None:
     twins.assert_same_source(PROGRAMS[name])
 
 
+A_TICK_ON_ITS_WAY = """
+import ctypes, functools, sys
+kill = functools.partial(getattr(ctypes.CDLL(None), "raise"), 23)
+events = []
+def hook(frame, event, arg): events.append((event, frame.f_code.co_name))
+# Nothing of Python runs between the signal and the hook, so that its handler has not run yet.
+list(map(functools.partial.__call__, [kill, functools.partial(sys.{setter}, hook)]))
+def work(): pass
+work()
+sys.{setter}(None)
+print(events)
+"""
+
+
+@pytest.mark.parametrize("setter", ["setprofile", "settrace"])
+def test_a_tick_that_is_on_its_way(twins: Twins, setter: str) -> None:
+    """The cpu profiler's signal that came just before the hook is not seen by it."""
+    twins.profilers = [name for name in ALL if name != "memray"]
+    twins.assert_same_source(A_TICK_ON_ITS_WAY.format(setter=setter))
+    if "cpu" in ALL:
+        assert twins.captures()["cpu"] == ("complete", None)
+        warnings = [each for each in twins.show()["warnings"] if f"sys.{setter}" in each]
+        assert len(warnings) == 1
+
+
 def test_coverage(twins: Twins) -> None:
     """Coverage run under a recording counts the same lines."""
     pytest.importorskip("coverage")
