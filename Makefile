@@ -3,6 +3,7 @@
 #   make demo PYTHON=python3.12     with another Python
 #   make test VENV=.envs/3.12       in another virtual environment
 #   make test PYTEST=-v             with more options of pytest
+#   make test WORKERS=0             one test after the other
 #   make airflow-test AIRFLOW=2.11  the tests of the Airflow integration, on Airflow 3.3, 3.1 or 2.11
 
 .DEFAULT_GOAL := help
@@ -15,7 +16,17 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints/dev.txt
 EXAMPLES := examples/profilerkit-tracemalloc examples/profilerkit-sqlite-blob
+# Most tests wait for processes of their own; some of the slow ones keep a processor busy.
+WORKERS ?= 3
+BUSY_WORKERS ?= 2
 PYTEST ?=
+
+# What a Python itself may make different: recordings, kills, forks, signals and hooks. How captures are
+# read and shown is the same everywhere.
+DEPENDS_ON_PYTHON := tests/session tests/survival tests/cli/test_whole_recording.py \
+	$(patsubst %,tests/memray/test_memray_%.py,recording neighbours reading) \
+	$(patsubst %,tests/cpu/test_cpu_%.py,recording neighbours) tests/cpu/test_pyinstrument_engine.py \
+	$(patsubst %,tests/transparency/test_%.py,processes signals hooks endings)
 AIRFLOW ?= 3.3
 # The newest of a major version may be named by that alone.
 override AIRFLOW := $(patsubst 2,2.11,$(patsubst 3,3.3,$(AIRFLOW)))
@@ -43,14 +54,13 @@ lint: $(VENV)/.ready-to-test
 	$(BIN)/mypy
 
 quick: $(VENV)/.ready-to-test ## Run all tests but the slow ones
-	$(BIN)/pytest tests examples -m "not slow" $(PYTEST)
+	$(BIN)/pytest tests examples -m "not slow" -n $(WORKERS) --dist worksteal $(PYTEST)
 
 version: $(VENV)/.ready-to-test ## Run the tests that depend on the Python, for another one
-	$(BIN)/pytest tests/session tests/memray tests/cpu tests/cli/test_whole_recording.py tests/survival \
-		-m "not slow" $(PYTEST)
+	$(BIN)/pytest $(DEPENDS_ON_PYTHON) -m "not slow" -n $(WORKERS) --dist worksteal $(PYTEST)
 
 slow: $(VENV)/.ready-to-test ## Run the slow tests: kills by the hundred, races by the minute
-	$(BIN)/pytest tests examples -m slow $(PYTEST)
+	$(BIN)/pytest tests examples -m slow -n $(BUSY_WORKERS) --dist worksteal $(PYTEST)
 
 bench: $(VENV)/.ready-to-bench ## Run every benchmark against its bar
 	$(BIN)/python tools/bench.py

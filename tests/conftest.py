@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.lab import Lab, opened
+
+with contextlib.suppress(ImportError):  # beside Airflow no test needs it
+    import hypothesis
+
+    # How long an example takes says more of what else the machine does than of us.
+    hypothesis.settings.register_profile(
+        "untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    )
+    hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture

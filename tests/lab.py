@@ -13,6 +13,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+TERMINAL = ("COLUMNS", "LINES")
+"""What would stand for the size of a terminal that a test makes."""
+
 
 class Lab:
     """One store and one spool, and what happens with them."""
@@ -22,7 +25,7 @@ class Lab:
         self.store = folder / "store"
         self.spool = folder / "spool"
         self.environment = {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if name not in TERMINAL},
             "PROFILERKIT_SPOOL": str(self.spool),
             "PROFILERKIT_STORE": str(self.store),
             "PROFILERKIT_CATALOG": str(folder / "catalogs"),
