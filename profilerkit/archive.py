@@ -27,7 +27,8 @@ from profilerkit.journal import Journal, brief
 from profilerkit.keys import capture_key, escape, escape_path, recording_key
 from profilerkit.model import Capture, Event, EventKind, Evidence, Outcome, Recording, Status
 from profilerkit.rawfiles import compress, compressor, decompress, decompressed, inside
-from profilerkit.reading import MOST_BYTES, Reading, reading_from_bytes, reading_to_json
+from profilerkit.reading import Reading
+from profilerkit.readingjson import MOST_BYTES, reading_from_bytes, reading_to_json
 
 MIB = 1 << 20
 SMALL_BYTES = 4 * MIB

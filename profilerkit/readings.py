@@ -10,7 +10,8 @@ from profilerkit import plugins, process
 from profilerkit.errors import CaptureError, LimitError, UsageError
 from profilerkit.limits import Limits, run_job
 from profilerkit.model import Capture, Recording, Status
-from profilerkit.reading import MOST_BYTES, Reading, reading_from_bytes
+from profilerkit.reading import Reading
+from profilerkit.readingjson import MOST_BYTES, reading_from_bytes
 
 
 def make_reading(

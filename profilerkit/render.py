@@ -27,7 +27,8 @@ from profilerkit.interfaces import ReportRenderer
 from profilerkit.limits import Limits, run_job
 from profilerkit.model import Capture, Event, Recording
 from profilerkit.options import parse_options
-from profilerkit.reading import Reading, reading_to_json
+from profilerkit.reading import Reading
+from profilerkit.readingjson import reading_to_json
 from profilerkit.readings import make_reading, may_keep, reading_name
 
 MOST_RAW_BYTES = 8 << 30

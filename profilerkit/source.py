@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from profilerkit.codec import recording_from_json
-from profilerkit.reading import Reading, reading_from_json
+from profilerkit.reading import Reading
+from profilerkit.readingjson import reading_from_json
 from profilerkit.readings import was_elsewhere
 
 

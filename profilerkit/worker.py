@@ -98,7 +98,7 @@ def _load(entry: str) -> Any:
 def _read(question: dict[str, Any]) -> dict[str, Any]:
     from profilerkit.interfaces import CaptureFiles
     from profilerkit.model import parse_time
-    from profilerkit.reading import reading_to_json
+    from profilerkit.readingjson import reading_to_json
 
     reading = _load(question["entry"]).read(
         CaptureFiles(

@@ -80,7 +80,7 @@ def _readings(shelf: Shelf) -> Iterator[Part]:
     """Yield the readings of captures that no other machine can read."""
     from profilerkit.bundle import reading_part
     from profilerkit.codec import to_json
-    from profilerkit.reading import reading_to_json
+    from profilerkit.readingjson import reading_to_json
     from profilerkit.readings import reading_name
     from profilerkit.render import get_reading
 

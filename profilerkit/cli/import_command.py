@@ -19,10 +19,10 @@ def command(file: Path, settings: Settings, quiet: bool, verbose: bool) -> None:
     A file that is damaged or was made to do harm is refused, and leaves nothing in the store.
     """
     from profilerkit.archive import Archive
-    from profilerkit.bundle import import_bundle
     from profilerkit.cli.progress import working
     from profilerkit.stacks import printable
     from profilerkit.stores import open_store
+    from profilerkit.unbundle import import_bundle
 
     archive = Archive(open_store(settings.store_url, settings.storage_options or None))
     with working("Importing", quiet=quiet):

@@ -234,7 +234,8 @@ def _be_the_child(request: Request, profiler: Any) -> None:
 def _read_once(request: Request, folder: Path) -> dict[str, Any]:
     from profilerkit.errors import CaptureError
     from profilerkit.interfaces import CaptureFiles
-    from profilerkit.reading import Reading, reading_from_json, reading_to_json
+    from profilerkit.reading import Reading
+    from profilerkit.readingjson import reading_from_json, reading_to_json
 
     profiler_class = _profiler_class(request)
     capture = CaptureFiles(

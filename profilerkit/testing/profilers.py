@@ -11,7 +11,7 @@ import pytest
 
 from profilerkit.interfaces import Profiler
 from profilerkit.model import Placement
-from profilerkit.reading import reading_from_json
+from profilerkit.readingjson import reading_from_json
 from profilerkit.testing.checks import check_options, check_reading, files_of
 from profilerkit.testing.processes import WORKLOAD, ProfilerProcess, damaged_copies
 

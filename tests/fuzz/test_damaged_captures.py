@@ -17,7 +17,7 @@ import pytest
 from profilerkit import plugins
 from profilerkit.errors import CaptureError, ProfilerKitError
 from profilerkit.limits import Limits
-from profilerkit.reading import reading_from_json, reading_to_json
+from profilerkit.readingjson import reading_from_json, reading_to_json
 from profilerkit.readings import make_reading
 from profilerkit.render import list_reports, make_report
 from tests.fuzz.captures import PROFILERS, FolderShelf, Recorded, write

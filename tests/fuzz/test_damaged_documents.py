@@ -22,7 +22,8 @@ from profilerkit.codec import (
 from profilerkit.errors import FormatError, ProfilerKitError
 from profilerkit.keys import capture_key
 from profilerkit.model import Event, EventKind
-from profilerkit.reading import Frame, FunctionStat, Metric, Reading, Span, reading_to_json
+from profilerkit.reading import Frame, FunctionStat, Metric, Reading, Span
+from profilerkit.readingjson import reading_to_json
 from profilerkit.stacks.fold import hot
 from tests.fuzz.mutations import VALUES, damaged
 from tests.store.samples import a_reading, a_recording, an_archive

@@ -26,7 +26,7 @@ LAYERS = (
         "signals",
     },
     {"guards", "forks", "state"},
-    {"model", "reading", "limits", "storeurl", "spool", "options", "settings", "rawfiles"},
+    {"model", "reading", "readingjson", "limits", "storeurl", "spool", "options", "settings", "rawfiles"},
     {
         "interfaces",
         "keys",
@@ -50,6 +50,7 @@ LAYERS = (
         "render",
         "catalog",
         "bundle",
+        "unbundle",
         "compaction",
         "retention",
         "maintenance",

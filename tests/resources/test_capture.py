@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from profilerkit.errors import CaptureError
 from profilerkit.interfaces import CaptureFiles
-from profilerkit.reading import reading_from_json, reading_to_json
+from profilerkit.readingjson import reading_from_json, reading_to_json
 from profilerkit_resources.capture import FILE, MAX_SAMPLES, CaptureWriter, ProcessSummary, Sample
 from profilerkit_resources.loading import load
 from profilerkit_resources.profiler import ResourcesProfiler

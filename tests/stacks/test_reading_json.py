@@ -7,7 +7,8 @@ import json
 from hypothesis import given
 from trees import readings
 
-from profilerkit.reading import Reading, reading_from_json, reading_to_json
+from profilerkit.reading import Reading
+from profilerkit.readingjson import reading_from_json, reading_to_json
 from profilerkit.testing.readings import HOSTILE_NAMES, hostile_reading
 
 

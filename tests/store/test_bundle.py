@@ -25,7 +25,6 @@ from profilerkit.bundle import (
     MANIFEST,
     RECORDING,
     as_exported,
-    import_bundle,
     stored_parts,
     write_bundle,
 )
@@ -35,6 +34,7 @@ from profilerkit.interfaces import StoredObject
 from profilerkit.keys import recording_key
 from profilerkit.localstore import LocalStore
 from profilerkit.model import Capture, CaptureFile, Event, EventKind, Outcome, Recording, Status, Subject
+from profilerkit.unbundle import import_bundle
 from tests.store.samples import ODD, START, a_reading, a_recording, an_archive
 
 RAW = "memray/raw/memray.bin.zst"
@@ -447,7 +447,8 @@ import sys
 from datetime import datetime, timezone
 from pathlib import Path
 from profilerkit.archive import Archive
-from profilerkit.bundle import import_bundle, stored_parts, write_bundle
+from profilerkit.bundle import stored_parts, write_bundle
+from profilerkit.unbundle import import_bundle
 from profilerkit.localstore import LocalStore
 here, there, target = (Path(each) for each in sys.argv[1:])
 archive = Archive(LocalStore(here))

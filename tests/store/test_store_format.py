@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from profilerkit import keys
 from profilerkit.codec import event_to_json, recording_to_json
 from profilerkit.model import Capture, Event, EventKind, Outcome, Recording, Status
-from profilerkit.reading import Reading, reading_to_json
+from profilerkit.reading import Reading
+from profilerkit.readingjson import reading_to_json
 from tests.store import by_the_docs
 from tests.store.samples import ODD, a_reading, a_recording, an_archive
 from tests.store.test_keys import any_name, names, recording
