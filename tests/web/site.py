@@ -19,7 +19,8 @@ from profilerkit.ids import uuid7
 from profilerkit.keys import recording_key
 from profilerkit.localstore import LocalStore
 from profilerkit.model import Capture, CaptureFile, EventKind, Outcome, Recording, Status, Subject
-from profilerkit.reading import Reading, reading_to_json
+from profilerkit.reading import Reading
+from profilerkit.readingjson import reading_to_json
 from profilerkit.settings import Settings
 from profilerkit.web.access import Access, LoopbackAccess, UnauthenticatedError, Viewer
 from profilerkit.web.app import create_app

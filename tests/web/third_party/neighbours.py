@@ -12,7 +12,8 @@ from starlette.responses import Response
 
 from profilerkit.interfaces import CaptureFiles, Profiler, ReportRenderer, Source
 from profilerkit.model import Capture, Target
-from profilerkit.reading import Reading, reading_from_json
+from profilerkit.reading import Reading
+from profilerkit.readingjson import reading_from_json
 from profilerkit.web.access import Viewer
 from profilerkit.web.added import PageContext
 
