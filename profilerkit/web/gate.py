@@ -17,7 +17,7 @@ PAGE_POLICY = (
 )
 FOREIGN_POLICY = (
     "sandbox allow-scripts allow-downloads; default-src 'none'; script-src 'unsafe-inline'; "
-    "style-src 'unsafe-inline'; img-src data: blob:; font-src data:; connect-src 'none'; "
+    "style-src 'unsafe-inline' data:; img-src data: blob:; font-src data:; connect-src 'none'; "
     "form-action 'none'; base-uri 'none'; frame-ancestors {ancestors}"
 )
 """Of pages that others made: they run their scripts in an origin of their own, and reach no network."""

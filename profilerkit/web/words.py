@@ -190,6 +190,8 @@ def code_kind(place: tuple[str, bool]) -> str:
     file, own = place
     if own:
         return "own"
+    if file.startswith("<frozen "):
+        return "stdlib"
     root = file.partition("/")[0]
     if root in ("stdlib", "native"):
         return root

@@ -70,7 +70,7 @@ export function steps(unit) {
 
 // A number beside an axis: without decimals that say nothing, and without a unit that the title says.
 export function tick(value, unit) {
-  return formatValue(value, unit === "cores" ? "" : unit).replace(/\.0(?= )| 00 (s|min)$/, "");
+  return formatValue(value, ["bytes", "seconds"].includes(unit) ? unit : "").replace(/\.0(?= )| 00 (s|min)$/, "");
 }
 
 // Run `paint` with uPlot's canvas in CSS pixels, clipped to the plot.

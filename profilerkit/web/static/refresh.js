@@ -28,7 +28,17 @@ async function refresh() {
   wait();
 }
 
+// What a page consists of. When that changes (a flame graph can be drawn now) its parts do not suffice.
+function structure(page) {
+  const parts = page.querySelectorAll("[data-live][id], pk-flamegraph, pk-timelines, pk-trend, pk-render");
+  return [...parts].map((part) => part.id || part.getAttribute("src")).join("\n");
+}
+
 function take(page) {
+  if (structure(page) !== structure(document)) {
+    location.reload();
+    return;
+  }
   for (const element of document.querySelectorAll("[data-live][id]")) {
     const fresh = page.getElementById(element.id);
     if (!fresh || element.contains(document.activeElement) || element.innerHTML === fresh.innerHTML) continue;

@@ -4,13 +4,14 @@ const MEMORY = "Memory";
 const CPU = "CPU, in cores";
 const TITLES = { bytes: MEMORY, cores: CPU, count: "Counts", seconds: "Seconds" };
 const ORDER = [MEMORY, CPU, "Input and output", "Counts"];
+const OTHERS_TOO = new Set(["container"]); // what other processes use as well: hidden until asked for
 const ADDED_UP = new Set(["read", "written"]); // bytes that passed, not bytes that are held
 const WORDS = { rss: "RSS", pss: "PSS", heap: "heap", cpu: "CPU" };
 const COLOURS = {
   [MEMORY]: ["mem", "cpu", "io", "more-1", "more-2", "time"],
   [CPU]: ["cpu", "mem", "io", "more-1", "more-2", "time"],
 };
-const OTHERS = ["io", "time", "more-1", "mem", "cpu", "more-2"];
+const MORE = ["io", "time", "more-1", "mem", "cpu", "more-2"];
 
 function titleOf({ name, unit }) {
   if (unit === "bytes" && ADDED_UP.has(name)) return "Input and output";
@@ -18,7 +19,7 @@ function titleOf({ name, unit }) {
 }
 
 // The charts of `timelines` (see the JSON API): title, unit, and lines with name, colour, times, values.
-// A line that another profiler has too is hidden at first.
+// A line that another profiler has too is hidden at first, and so is what is not the program's alone.
 export function chartsOf(timelines) {
   const charts = new Map();
   const seen = new Map();
@@ -45,9 +46,9 @@ function place(title) {
 function finish(chart, seen) {
   const shown = new Set();
   chart.lines.sort((a, b) => rank(a) - rank(b));
-  const palette = COLOURS[chart.title] ?? OTHERS;
+  const palette = COLOURS[chart.title] ?? MORE;
   for (const line of chart.lines) {
-    line.hidden = shown.has(line.same);
+    line.hidden = shown.has(line.same) || OTHERS_TOO.has(line.name);
     shown.add(line.same);
     if (seen.get(line.same) > 1) line.words += ` (${line.profiler})`;
   }

@@ -16,6 +16,7 @@ const NEAR = 0.2; // the limit is drawn when the peak is at least this part of i
 class Timelines extends HTMLElement {
   async connectedCallback() {
     if (this.note) return;
+    this.fallback = [...this.childNodes];
     this.note = make("div", { class: "part-wait", role: "status", text: "Loading the timelines…" });
     this.prepend(this.note);
     window.addEventListener("pk:theme", () => this.draw());
@@ -62,6 +63,7 @@ class Timelines extends HTMLElement {
       make("h2", { text: this.getAttribute("heading") ?? "Over time" }), make("span", { class: "sp" }), this.readout, this.reset);
     this.body = make("div", { class: "chart-body" });
     this.note.replaceWith(this.head, this.body);
+    for (const node of this.fallback) node.remove();
     const [from, to] = readState("range").split("-").map(Number);
     this.range = to > from ? [from, to] : null;
   }
@@ -129,7 +131,9 @@ class Timelines extends HTMLElement {
 
   limited(chart) {
     const { limit_bytes: limit } = this.timelines;
-    return Boolean(limit) && chart.title === "Memory" && Math.max(...chart.lines.map((line) => peakOf(line)?.value ?? 0)) >= NEAR * limit;
+    if (!limit || chart.title !== "Memory") return false;
+    const peaks = chart.lines.filter(({ hidden }) => !hidden).map((line) => peakOf(line)?.value ?? 0);
+    return Math.max(...peaks) >= NEAR * limit;
   }
 
   legend(chart) {

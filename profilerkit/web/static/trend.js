@@ -18,6 +18,7 @@ const HINT = "click a run to open it";
 class Trend extends HTMLElement {
   async connectedCallback() {
     if (this.note) return;
+    this.fallback = [...this.childNodes];
     this.note = make("div", { class: "part-wait", role: "status", text: "Loading the runs…" });
     this.prepend(this.note);
     window.addEventListener("pk:theme", () => this.draw());
@@ -52,6 +53,7 @@ class Trend extends HTMLElement {
       make("span", { class: "sp" }), this.readout);
     this.body = make("div", { class: "chart-body" });
     this.note.replaceWith(this.head, this.body);
+    for (const node of this.fallback) node.remove();
     this.draw();
   }
 

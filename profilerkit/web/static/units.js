@@ -1,5 +1,6 @@
 // Write numbers with their units for people, as the command line does.
 
+const METRICS = { cpu: "CPU time", wall: "wall time", heap_at_peak: "heap at its peak" };
 const SIZES = ["KiB", "MiB", "GiB", "TiB"];
 const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 
@@ -11,6 +12,10 @@ export function formatValue(value, unit) {
   if (unit === "seconds") return sign + seconds(size);
   if (unit === "count" || unit === "") return sign + count(size);
   return `${sign}${count(size)} ${unit}`;
+}
+
+export function metricWords(name) {
+  return METRICS[name] ?? name.replaceAll("_", " ");
 }
 
 export function formatShare(value, of) {

@@ -11,7 +11,7 @@ export function kindsOf(frames) {
     if (frames.own[frame]) return 0;
     const root = frames.root[frame];
     if (root.startsWith("site-packages") || root === "dist-packages") return 1;
-    return root === "stdlib" ? 2 : 3;
+    return root === "stdlib" || frames.file[frame].startsWith("<frozen ") ? 2 : 3;
   });
 }
 
@@ -33,7 +33,7 @@ export class Palette {
       return getComputedStyle(probe).color;
     };
     this.text = read("text");
-    this.edge = read("edge");
+    this.root = read("root");
     this.match = read("match");
     this.dim = read("dim");
     this.dimText = read("dim-text");

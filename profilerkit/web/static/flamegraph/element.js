@@ -3,7 +3,7 @@
 
 import { loadText, waiting } from "../data.js";
 import { readState, writeState } from "../state.js";
-import { formatShare, formatValue } from "../units.js";
+import { formatShare, formatValue, metricWords } from "../units.js";
 import { Palette } from "./colours.js";
 import { legend, make, segment, stage } from "./controls.js";
 import { Graph } from "./graph.js";
@@ -14,7 +14,7 @@ const KEYS = "Arrow keys walk, Enter zooms, Escape or 0 shows all, Backspace goe
 class Flamegraph extends HTMLElement {
   async connectedCallback() {
     if (this.body) return;
-    this.server = [...this.childNodes];
+    this.fallback = [...this.childNodes];
     this.note = make("div", { class: "part-wait", role: "status", text: "Loading the call tree…" });
     this.prepend(this.note);
     window.addEventListener("pk:theme", () => this.restyle());
@@ -80,6 +80,7 @@ class Flamegraph extends HTMLElement {
     this.live = make("div", { class: "sr", role: "status", "aria-live": "polite" });
     this.body = make("div", { class: "flame-body" }, this.parts.scroller, this.parts.tip);
     this.note.replaceWith(this.head, this.body, this.line, this.live);
+    for (const node of this.fallback) node.remove();
     this.graph = new Graph(this.parts, {
       fillOf: (node) => this.fillOf(node),
       labelOf: (node) => this.model.label(node),
@@ -95,7 +96,7 @@ class Flamegraph extends HTMLElement {
 
   controls() {
     const { model } = this;
-    const metrics = model.tree.metrics.map(({ name }, index) => make("option", { value: String(index), text: name }));
+    const metrics = model.tree.metrics.map(({ name }, index) => make("option", { value: String(index), text: metricWords(name) }));
     this.metric = make("select", { class: "in sm", "aria-label": "Metric", hidden: metrics.length < 2 }, ...metrics);
     this.metric.addEventListener("change", () => {
       const index = Number(this.metric.value);
@@ -182,7 +183,7 @@ class Flamegraph extends HTMLElement {
   words() {
     const { model } = this;
     const table = this.getAttribute("table") ? " The table below holds the same numbers." : "";
-    const metric = model.tree.metrics[model.metric].name;
+    const metric = metricWords(model.tree.metrics[model.metric].name);
     return `${this.getAttribute("heading") ?? "Flame graph"} of ${metric}, ${formatValue(model.whole, model.unit)}. ${KEYS}${table}`;
   }
 
@@ -206,7 +207,7 @@ class Flamegraph extends HTMLElement {
     }
     if (model.isDiff) return palette.change(model.placed.base[node], model.placed.total[node]);
     const frame = model.placed.frame[node];
-    return frame < 0 ? palette.dim : this.fills[frame];
+    return frame < 0 ? palette.root : this.fills[frame];
   }
 
   search(text) {

@@ -6,6 +6,7 @@ import { firstEndingAfter } from "./layout.js";
 export const ROW = 20; // CSS pixels
 const ZOOM_MS = 160;
 const LABEL_FROM = 28; // boxes narrower than this have no text
+const VISIBLE = 3; // a row without a box as wide as this needs no room
 const SMALL = 0.7; // boxes narrower than this are drawn as one pixel for all that share it
 
 export class Graph {
@@ -44,11 +45,28 @@ export class Graph {
 
   // -- size and drawing ------------------------------------------------------------------------------
 
+  // How many rows to make room for: down to the last one with a box that can be seen. What is deeper hangs
+  // from slivers, and gets its room when one of them is zoomed.
+  rowsFor([from, to]) {
+    const { levels, x0, x1 } = this.placed;
+    const least = (VISIBLE * (to - from)) / Math.max(1, this.width);
+    const seen = (node) => Math.min(to, x1[node]) - Math.max(from, x0[node]) >= least;
+    let last = levels.length - 1;
+    while (last > 0 && !levels[last].some(seen)) last--;
+    return last + 1;
+  }
+
+  rowsNeeded() {
+    if (!this.placed) return 0;
+    const walked = this.placed.depth[this.focused] + 1;
+    return Math.max(walked, this.rowsFor([0, 1]), this.rowsFor(this.range(this.root)));
+  }
+
   resize() {
-    const rows = this.placed?.levels.length ?? 0;
+    this.width = this.scroller.clientWidth;
+    const rows = (this.rows = this.rowsNeeded());
     this.sheet.style.height = `${rows * ROW}px`;
     const ratio = window.devicePixelRatio || 1;
-    this.width = this.scroller.clientWidth;
     this.height = Math.min(rows * ROW, this.scroller.clientHeight || rows * ROW);
     this.canvas.width = Math.round(this.width * ratio);
     this.canvas.height = Math.round(this.height * ratio);
@@ -135,6 +153,7 @@ export class Graph {
 
   mark(kind, node) {
     this[kind] = node;
+    if (this.focused >= 0 && this.placed.depth[this.focused] >= this.rows) this.resize();
     this.placeMarks();
   }
 
@@ -173,6 +192,7 @@ export class Graph {
       this.draw();
       if (part < 1) this.frame = requestAnimationFrame(step);
     };
+    if (this.rowsNeeded() !== this.rows) this.resize();
     this.reveal(node);
     step(began);
     this.onzoom(node);
