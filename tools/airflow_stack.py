@@ -94,6 +94,8 @@ class Airflow:
             "api.secret_key": self.secret,
             "api_auth.jwt_secret": self.secret,
             "core.execution_api_server_url": f"{self.url}/execution/",
+            # A busy machine takes longer than 5 s to answer a task that starts.
+            "workers.execution_api_timeout": "60",
             "core.simple_auth_manager_passwords_file": str(self.home / "passwords.json"),
             "dag_processor.refresh_interval": "10",
             "dag_processor.min_file_process_interval": "5",
@@ -171,7 +173,7 @@ class Airflow:
             ended = [name for name, each in self.started.items() if each.poll() is not None]
             if ended:
                 raise RuntimeError(f"{', '.join(ended)} ended while waiting for {what}.\n{self.logs()}")
-            time.sleep(0.3)
+            time.sleep(1)
         raise RuntimeError(f"Waited {seconds:.0f} s for {what}.\n{self.logs()}")
 
     def logs(self, characters: int = 3000) -> str:

@@ -5,23 +5,20 @@ Run by the Python of that Airflow: `make demo`, `make demo AIRFLOW=2`. On a term
 
 from __future__ import annotations
 
-import base64
-import json
 import os
 import shutil
 import subprocess
 import sys
 import time
-import urllib.request
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
+from airflow_api import AirflowApi, quietly
 from airflow_stack import Airflow
 
 ROOT = Path(__file__).resolve().parent.parent
 RULES = '[{"dag": "demo_*", "profilers": ["resources", "memray", "cpu"]}]'
 LONGEST_SECONDS = 600.0
-FINISHED = ("success", "failed")
 DAGS = {"demo_etl": "success", "demo_leak": "failed"}
 """Each DAG and how its run is meant to end."""
 USER = "admin"
@@ -33,9 +30,8 @@ class Demo:
     def __init__(self) -> None:
         home = ROOT / ".demo" / "airflow"
         shutil.rmtree(home, ignore_errors=True)
-        self.airflow = Airflow(
-            Path(sys.executable), home, dags=ROOT / "examples" / "airflow" / "dags", store=str(home / "store")
-        )
+        dags = ROOT / "examples" / "airflow" / "dags"
+        self.airflow = Airflow(Path(sys.executable), home, dags=dags, store=str(home / "store"))
         self.airflow.settings = {
             "profilerkit.rules": RULES,
             "core.dags_are_paused_at_creation": "False",
@@ -44,42 +40,17 @@ class Demo:
         if self.airflow.major == 3:
             self.airflow.simple_users(admin="admin")
 
+    @cached_property
+    def api(self) -> AirflowApi:
+        """Return the API; its user is there as soon as the web server is."""
+        return AirflowApi(self.airflow.url, self.airflow.major, USER, self.password)
+
     @property
     def password(self) -> str:
         """Return the administrator's password."""
         if self.airflow.major == 3:
             return USER
         return (self.airflow.home / "standalone_admin_password.txt").read_text().strip()
-
-    def call(self, path: str, body: Any = None, *, root: str = "") -> Any:
-        """Return the answer of Airflow's REST API."""
-        api = root or ("/api/v2" if self.airflow.major == 3 else "/api/v1")
-        request = urllib.request.Request(f"{self.airflow.url}{api}{path}")
-        request.add_header("Content-Type", "application/json")
-        request.add_header("Authorization", self._authorization() if root != "/auth" else "")
-        data = None if body is None else json.dumps(body).encode()
-        with urllib.request.urlopen(request, data, timeout=60) as answer:
-            return json.load(answer)
-
-    def _authorization(self) -> str:
-        if self.airflow.major == 3:
-            token = self.call("/token", {"username": USER, "password": self.password}, root="/auth")
-            return f"Bearer {token['access_token']}"
-        return f"Basic {base64.b64encode(f'{USER}:{self.password}'.encode()).decode()}"
-
-    def known_dags(self) -> bool:
-        """Tell whether Airflow has read the demo DAGs."""
-        found = {each["dag_id"] for each in self.call("/dags")["dags"]}
-        return set(DAGS) <= found
-
-    def trigger(self, dag_id: str) -> str:
-        """Start a run of a DAG and return its id."""
-        body = {"logical_date": None} if self.airflow.major == 3 else {}
-        return str(self.call(f"/dags/{dag_id}/dagRuns", body)["dag_run_id"])
-
-    def state(self, dag_id: str, run_id: str) -> str:
-        """Return the state of a run."""
-        return str(self.call(f"/dags/{dag_id}/dagRuns/{urllib.request.quote(run_id)}")["state"])
 
 
 def main() -> int:
@@ -92,12 +63,14 @@ def main() -> int:
     try:
         airflow.start("standalone")
         airflow.wait_until_ready()
-        airflow.wait_for(lambda: quietly(demo.known_dags), "Airflow to read the demo DAGs")
+        airflow.wait_for(
+            lambda: quietly(lambda: set(DAGS) <= demo.api.dags()), "Airflow to read the demo DAGs"
+        )
         say("Running the demo DAGs; one of their tasks leaks memory and is killed with SIGKILL.")
-        runs = {dag_id: demo.trigger(dag_id) for dag_id in DAGS}
+        runs = {dag_id: demo.api.trigger(dag_id) for dag_id in DAGS}
         states = {
             dag_id: airflow.wait_for(
-                lambda dag_id=dag_id, run_id=run_id: ended(demo, dag_id, run_id),
+                lambda dag_id=dag_id, run_id=run_id: quietly(lambda: demo.api.ended(dag_id, run_id)),
                 f"{dag_id} to end",
                 seconds=LONGEST_SECONDS,
             )
@@ -114,20 +87,6 @@ def main() -> int:
     finally:
         say("Stopping Airflow.")
         airflow.stop()
-
-
-def ended(demo: Demo, dag_id: str, run_id: str) -> str | None:
-    """Return the state of a run that has ended."""
-    found = quietly(lambda: demo.state(dag_id, run_id))
-    return found if found in FINISHED else None
-
-
-def quietly(ask: Any) -> Any:
-    """Return an answer, None while the server has none."""
-    try:
-        return ask()
-    except OSError:
-        return None
 
 
 def wait_until_shipped(airflow: Airflow) -> None:

@@ -42,6 +42,18 @@
     return ["dark", "light"].find((theme) => host.classList.contains(theme)) ?? null;
   }
 
+  // What the reader chose in Airflow, whose origin is ours there: Airflow 2 shows us in no frame.
+  function chosenInAirflow() {
+    if (root.dataset.themeSource !== "airflow") return null;
+    try {
+      const dark = localStorage.getItem("darkTheme");  // Airflow 2
+      const theme = dark === null ? localStorage.getItem("theme") : JSON.parse(dark) ? "dark" : "light";
+      return ["dark", "light"].find((each) => each === theme) ?? null;
+    } catch {
+      return null;
+    }
+  }
+
   function copyColours() {
     const style = window.parent.getComputedStyle(host);
     for (const name of COPIED) {
@@ -51,7 +63,7 @@
     }
   }
 
-  function apply(theme = hosted() ?? chosen() ?? (system.matches ? "dark" : "light")) {
+  function apply(theme = hosted() ?? chosen() ?? chosenInAirflow() ?? (system.matches ? "dark" : "light")) {
     root.dataset.theme = theme;
     if (host) copyColours();
     window.dispatchEvent(new Event("pk:theme"));

@@ -6,12 +6,23 @@
 
 const MINUTE = 60;
 const STEPS = [[1, "s"], [MINUTE, "min"], [60 * MINUTE, "h"], [24 * 60 * MINUTE, "day"]];
-const zone = usable(document.documentElement.dataset.timezone);
+const zone = usable(chosenInAirflow()) ?? usable(document.documentElement.dataset.timezone);
 
 const format = new Intl.DateTimeFormat("en-GB", {
   timeZone: zone, year: "numeric", month: "short", day: "numeric",
   hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23", timeZoneName: "longOffset",
 });
+
+// The zone that the reader chose in Airflow, whose origin is ours there: 3 keeps JSON, 2 the bare name.
+function chosenInAirflow() {
+  if (document.documentElement.dataset.themeSource !== "airflow") return undefined;
+  try {
+    const three = localStorage.getItem("timezone");
+    return three === null ? (localStorage.getItem("selected-timezone") ?? undefined) : JSON.parse(three);
+  } catch {
+    return undefined;
+  }
+}
 
 function usable(name) {
   try {

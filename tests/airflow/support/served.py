@@ -34,7 +34,7 @@ class Served:
 
     def client(self, who: str) -> httpx.Client:
         """Return a browser's session of somebody: a cookie, no header."""
-        client = httpx.Client(base_url=self.airflow.url, timeout=120)
+        client = httpx.Client(base_url=f"http://localhost:{self.airflow.port}", timeout=120)
         if who == BAD_TOKEN:
             client.cookies.set("_token" if self.airflow.major == 3 else "session", "not.a.token")
         elif who != ANONYMOUS:
@@ -52,16 +52,18 @@ class Served:
         if self.airflow.major == 3:
             client.cookies.set("_token", self.token(who))
             return
-        token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', client.get("/login/").text)
+        token = re.search(
+            r'name="csrf_token"[^>]*value="([^"]+)"', client.get(f"{self.airflow.url}/login/").text
+        )
         assert token is not None
         form = {"username": who, "password": who, "csrf_token": token.group(1)}
-        assert "login" not in client.post("/login/", data=form).headers["location"]
+        assert "login" not in client.post(login, data=form).headers["location"]
 
 
 @contextlib.contextmanager
-def served(home: Path, **settings: str) -> Iterator[Served]:
+def served(home: Path, *, base_path: str = "") -> Iterator[Served]:
     """Make an Airflow with its people, its DAGs and one recording of everything; serve its pages."""
-    airflow = Airflow(Path(sys.executable), home, dags=DAGS, store=str(home / "store"), settings=settings)
+    airflow = Airflow(Path(sys.executable), home, dags=DAGS, store=str(home / "store"), base_path=base_path)
     if airflow.major == 3:
         airflow.settings = {**airflow.settings, "core.auth_manager": FAB}
     airflow.run("db", "migrate")

@@ -77,7 +77,7 @@ SEES: dict[str, frozenset[str] | None] = {
 def fill(path: str, recording_id: str) -> str:
     """Return a route's address for a recording, with a report and a profiler that each recording has."""
     query = "?profiler=cpu" if path.endswith("/flamegraph") else ""
-    values = {"recording_id": recording_id, "report": "collapsed", "profiler": "cpu", "number": "0"}
+    values = {"recording_id": recording_id, "report": "cpu.collapsed", "profiler": "cpu", "number": "0"}
     for name, value in values.items():
         path = path.replace(f"{{{name}}}", value)
     return f"/profilerkit{path}{query}"
