@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 import time
 from functools import cached_property
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from airflow_api import AirflowApi, quietly
 from airflow_stack import Airflow
+from demo_table import print_table
 
 ROOT = Path(__file__).resolve().parent.parent
 RULES = '[{"dag": "demo_*", "profilers": ["resources", "memray", "cpu"]}]'
@@ -78,10 +78,10 @@ def main() -> int:
         }
         wait_until_shipped(airflow)
         say("This is what was found:")
-        code = show(airflow, "list")
+        print_table(airflow)
         tell(demo)
         stay()
-        return code or int(states != DAGS)
+        return int(states != DAGS)
     except KeyboardInterrupt:
         return 0
     finally:
@@ -94,17 +94,6 @@ def wait_until_shipped(airflow: Airflow) -> None:
     end = time.monotonic() + 60
     while time.monotonic() < end and any((airflow.home / "spool").glob("*/*/recording.json")):
         time.sleep(0.5)
-
-
-def show(airflow: Airflow, *arguments: str) -> int:
-    """Run a command of profilerkit on the demo's store."""
-    environment = {
-        **os.environ,
-        "PROFILERKIT_STORE": airflow.store,
-        "PROFILERKIT_SPOOL": str(airflow.home / "spool"),
-    }
-    command = [str(airflow.python.with_name("profilerkit")), *arguments]
-    return subprocess.run(command, env=environment, check=False).returncode
 
 
 def tell(demo: Demo) -> None:

@@ -52,9 +52,8 @@ class Served:
         if self.airflow.major == 3:
             client.cookies.set("_token", self.token(who))
             return
-        token = re.search(
-            r'name="csrf_token"[^>]*value="([^"]+)"', client.get(f"{self.airflow.url}/login/").text
-        )
+        login = f"{self.airflow.url}/login/"
+        token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', client.get(login).text)
         assert token is not None
         form = {"username": who, "password": who, "csrf_token": token.group(1)}
         assert "login" not in client.post(login, data=form).headers["location"]
