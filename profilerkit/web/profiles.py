@@ -16,11 +16,12 @@ from profilerkit.catalog.query import Field
 from profilerkit.catalog.query import Query as Wanted
 from profilerkit.catalog.scope import Scope
 from profilerkit.catalog.search import ALIASES, parse_search
-from profilerkit.catalog.values import Measure, Page, Ranked, Row
+from profilerkit.catalog.values import Measure, Page, Ranked, Regression, Row
 from profilerkit.errors import UsageError
 from profilerkit.model import Outcome
 from profilerkit.web.access import Viewer
 from profilerkit.web.addresses import Addresses
+from profilerkit.web.remembered import scope_key
 from profilerkit.web.site import Site, current_viewer, site_of
 
 ROWS = (25, 50, 100)
@@ -132,11 +133,10 @@ def profiles(
         "examples": _examples(site),
     }
     if not empty:
-        since = _since(chosen.since)
-        ranked = site.catalog.ranking(RANKS[chosen.rank], scope=viewer.scope, since=since, limit=RANKED)
+        ranked = _ranking(site, viewer.scope, chosen)
         values["ranking"] = ranked
         values["ranking_whole"] = _whole(ranked)
-        values["regressions"] = site.catalog.regressions(scope=viewer.scope, since=since, limit=REGRESSIONS)
+        values["regressions"] = _regressions(site, viewer.scope, chosen)
     else:
         values["installed"] = plugins.describe(plugins.PROFILERS)
     values["refresh_seconds"] = 5 if values["running"] else None
@@ -157,6 +157,21 @@ def _page(site: Site, viewer: Viewer, chosen: Choice) -> tuple[Page, UsageError 
     except UsageError as error:
         return Page((), None, 0), error
     return page, None
+
+
+def _ranking(site: Site, scope: Scope, chosen: Choice) -> list[Ranked]:
+    def ask() -> list[Ranked]:
+        since = _since(chosen.since)
+        return site.catalog.ranking(RANKS[chosen.rank], scope=scope, since=since, limit=RANKED)
+
+    return site.remembered.get(("ranking", scope_key(scope), chosen.rank, chosen.since), ask)
+
+
+def _regressions(site: Site, scope: Scope, chosen: Choice) -> list[Regression]:
+    def ask() -> list[Regression]:
+        return site.catalog.regressions(scope=scope, since=_since(chosen.since), limit=REGRESSIONS)
+
+    return site.remembered.get(("regressions", scope_key(scope), chosen.since), ask)
 
 
 def _any(site: Site, scope: Scope) -> bool:

@@ -22,6 +22,7 @@ from profilerkit.web.access import Access, Viewer
 from profilerkit.web.addresses import Addresses
 from profilerkit.web.freshness import Freshness
 from profilerkit.web.hosting import Hosting, Link
+from profilerkit.web.remembered import Remembered
 from profilerkit.web.words import FILTERS
 from profilerkit.web.work import Workshop
 
@@ -51,6 +52,7 @@ class Site:
     freshness: Freshness = field(init=False)
     templates: jinja2.Environment = field(init=False)
     entries: list[Entry] = field(init=False)
+    remembered: Remembered = field(factory=Remembered, init=False)
     loaders: dict[str, jinja2.BaseLoader] = field(factory=dict, init=False)
     """Templates of third parties, by the slug of their page."""
 
