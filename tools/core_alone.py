@@ -28,7 +28,7 @@ NEED_MORE = (
     "--deselect=tests/store/test_fsspec_store.py::test_a_forbidden_store_is_told_without_secrets",
 )
 """Tests among them that do need a backend, or the filesystem of S3."""
-TEST_TOOLS = ("pytest", "hypothesis", "jsonschema")
+TEST_TOOLS = ("pytest", "pytest-xdist", "hypothesis", "jsonschema")
 IMPORT_ALL = """
 # What is for tests needs pytest, the web app its extra; what runs as a program would run.
 import importlib, pkgutil, profilerkit
@@ -88,8 +88,9 @@ def main() -> int:
             shutil.copytree(name, folder / name)
         shutil.copy("pyproject.toml", folder)
         tests = [f"tests/{each}" for each in CORE_TESTS]
+        how = ("-m", "not slow", "-n", "3", "--dist", "worksteal")
         return subprocess.run(
-            [programs / "pytest", *tests, *NEED_MORE, "-m", "not slow"], cwd=folder, check=False
+            [programs / "pytest", *tests, *NEED_MORE, *how], cwd=folder, check=False
         ).returncode
 
 
