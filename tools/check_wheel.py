@@ -14,7 +14,7 @@ PACKAGES = (
     "profilerkit_airflow",
 )
 SUFFIXES = (".py", "py.typed")
-PAGES = ("profilerkit/web/static/", "profilerkit/web/templates/")
+PAGES = ("profilerkit/web/static/", "profilerkit/web/templates/", "profilerkit_airflow/templates/")
 
 
 def problems(wheel: Path) -> list[str]:
