@@ -95,8 +95,9 @@ airflow-slow: $(AIRFLOW_VENV)/.ready ## Run its slow tests: Celery with Redis an
 	$(AIRFLOW_VENV)/bin/python -m pytest tests/airflow -m slow $(PYTEST)
 
 airflow-bench: ## Measure what it costs a task, side by side with others
-	$(MAKE) airflow AIRFLOW=2.11
-	.envs/airflow-2.11/bin/python benchmarks/airflow_cost.py
+	$(MAKE) airflow AIRFLOW=2.11 AIRFLOW_VENV=.envs/airflow-bench
+	.envs/airflow-bench/bin/python -m pip --disable-pip-version-check install --quiet --no-deps airflow-memray==0.1.1
+	.envs/airflow-bench/bin/python benchmarks/airflow_cost.py
 
 airflow-constraints: ## Resolve constraints/airflow-$(AIRFLOW).txt again (needs uv)
 	uv pip compile constraints/airflow-$(AIRFLOW).in --python-version 3.11 --upgrade \

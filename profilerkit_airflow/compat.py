@@ -88,6 +88,31 @@ def entry_points(group: str) -> list[Any]:
     return list(find(group=group))
 
 
+def policy_is_loaded() -> bool:
+    """Tell whether Airflow has registered our cluster policy in this process."""
+    settings = import_module("airflow.settings")
+    settings.initialize()
+    found = getattr(settings, "get_policy_plugin_manager", None)
+    manager = found() if found is not None else settings.POLICY_PLUGIN_MANAGER
+    names = {getattr(plugin, "__name__", "") for plugin in manager.get_plugins()}
+    return "profilerkit_airflow.policy" in names
+
+
+def plugin_problem() -> str | None:
+    """Return why Airflow has not loaded our plugin in this process, or None."""
+    manager = import_module("airflow.plugins_manager")
+    if hasattr(manager, "_get_plugins"):
+        found, errors = manager._get_plugins()
+    else:
+        manager.ensure_plugins_loaded()
+        found, errors = manager.plugins, manager.import_errors
+    if any(each.name == "profilerkit" for each in found or ()):
+        return None
+    told = [f"{where}: {error}" for where, error in (errors or {}).items()]
+    ours = [each for each in told if "profilerkit" in each]
+    return f"Airflow has not loaded our plugin: {'; '.join(ours) or 'it is not found here'}."
+
+
 # -- what became of a task -------------------------------------------------------------------
 
 
