@@ -123,7 +123,7 @@ def measure_report(folder: Path) -> bool:
     environment = {**os.environ, "PROFILERKIT_STORE": str(store), "PROFILERKIT_SPOOL": str(folder / "spool")}
     program = folder / "allocate.py"
     program.write_text(ALLOCATOR)
-    command = [sys.executable, "-m", "profilerkit", "run", "-q", "--with", "memray", str(program)]
+    command = [sys.executable, "-m", "profilerkit", "run", "-q", "-p", "memray", str(program)]
     turns = 300
     while True:
         subprocess.run([*command, str(turns)], env=environment, check=True, cwd=folder)
