@@ -54,13 +54,13 @@ lint: $(VENV)/.ready-to-test
 	$(BIN)/mypy
 
 quick: $(VENV)/.ready-to-test ## Run all tests but the slow ones
-	$(BIN)/pytest tests examples -m "not slow" -n $(WORKERS) --dist worksteal $(PYTEST)
+	$(BIN)/pytest tests examples -m "not slow" -n $(WORKERS) --dist loadfile $(PYTEST)
 
 version: $(VENV)/.ready-to-test ## Run the tests that depend on the Python, for another one
 	$(BIN)/pytest $(DEPENDS_ON_PYTHON) -m "not slow" -n $(WORKERS) --dist worksteal $(PYTEST)
 
 slow: $(VENV)/.ready-to-test ## Run the slow tests: kills by the hundred, races by the minute
-	$(BIN)/pytest tests examples -m slow -n $(BUSY_WORKERS) --dist worksteal $(PYTEST)
+	$(BIN)/pytest tests examples -m slow -n $(BUSY_WORKERS) --dist loadfile $(PYTEST)
 
 bench: $(VENV)/.ready-to-bench ## Run every benchmark against its bar
 	$(BIN)/python tools/bench.py
