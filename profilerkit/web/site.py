@@ -24,7 +24,7 @@ from profilerkit.web.freshness import Freshness
 from profilerkit.web.hosting import Hosting, Link
 from profilerkit.web.remembered import Remembered
 from profilerkit.web.words import FILTERS
-from profilerkit.web.work import Workshop
+from profilerkit.web.work import State, Workshop
 
 TEMPLATES = Path(__file__).with_name("templates")
 
@@ -53,6 +53,8 @@ class Site:
     templates: jinja2.Environment = field(init=False)
     entries: list[Entry] = field(init=False)
     remembered: Remembered = field(factory=Remembered, init=False)
+    overviews: dict[str, State] = field(factory=dict, init=False)
+    """What was read last of recordings, by id."""
     loaders: dict[str, jinja2.BaseLoader] = field(factory=dict, init=False)
     """Templates of third parties, by the slug of their page."""
 

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request
 from profilerkit._version import __version__
 from profilerkit.storeurl import store_fingerprint
 from profilerkit.views import time_json
+from profilerkit.web.addresses import Addresses
 from profilerkit.web.api.models import Health, Plugin, Plugins
 from profilerkit.web.plugins_page import installed
 from profilerkit.web.site import site_of
@@ -42,4 +43,4 @@ def plugins() -> Plugins:
 @router.get("/openapi.json", include_in_schema=False)
 def openapi(request: Request) -> Any:
     """Return the description of this API."""
-    return request.app.openapi()
+    return {**request.app.openapi(), "servers": [{"url": Addresses.of(request).base or "/"}]}

@@ -19,8 +19,7 @@ from profilerkit.web.api import models
 from profilerkit.web.api.answers import NOT_READY, making, unready
 from profilerkit.web.delivery import packed
 from profilerkit.web.site import Site, current_viewer, site_of
-from profilerkit.web.told import tell
-from profilerkit.web.work import Order
+from profilerkit.web.told import overview_of, tell
 
 MOST_ROWS = 1000
 
@@ -107,7 +106,7 @@ def timelines(request: Request, recording_id: str, viewer: Viewing) -> Response:
     """Return every number over time, on one clock."""
     site = site_of(request)
     event = site.find(recording_id, viewer)
-    state = site.workshop.ask(Order("overview", (event,)))
+    state = overview_of(site, event)
     return unready(state) or packed(
         request, state.folder / "timelines.json.gz", media_type="application/json", headers={}
     )
