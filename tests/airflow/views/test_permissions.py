@@ -41,14 +41,14 @@ def visible(airflow: Served, who: str) -> frozenset[str]:
     return frozenset(airflow.ids) if found is None else found
 
 
-def ask(client: httpx.Client, method: str, url: str) -> httpx.Response:
-    """Send a request as the app's own pages do."""
-    headers = {}
-    if method != "GET":
-        page = client.get("/profilerkit/").text
-        token = re.search(r'name="csrf-token" content="([^"]+)"', page)
-        headers = {"X-CSRFToken": token.group(1)} if token else {}
-    return client.request(method, url, headers=headers)
+def signed_in(airflow: Served, who: str) -> httpx.Client:
+    """Return somebody's session, which sends the token of our pages with every request, as scripts do."""
+    client = airflow.client(who)
+    page = client.get("/profilerkit/requests").text
+    token = re.search(r'name="csrf-token" content="([^"]+)"', page)
+    assert token is not None
+    client.headers["X-CSRFToken"] = token.group(1)
+    return client
 
 
 def test_every_route_has_a_rule(routes: set[tuple[str, str]]) -> None:
@@ -78,13 +78,13 @@ def test_a_recording_is_there_for_who_may_see_it(
     airflow: Served, routes: set[tuple[str, str]], who: str
 ) -> None:
     """For all others each route answers as if it had never been."""
-    client, sees = airflow.client(who), visible(airflow, who)
+    client, sees = signed_in(airflow, who), visible(airflow, who)
     wrong = []
     for method, path in sorted(routes & rules.OF_A_RECORDING):
-        absent = ask(client, method, rules.fill(path, ABSENT))
+        absent = client.request(method, rules.fill(path, ABSENT))
         assert absent.status_code == 404
         for name, recording_id in airflow.ids.items():
-            found = ask(client, method, rules.fill(path, recording_id))
+            found = client.request(method, rules.fill(path, recording_id))
             same = found.status_code == 404 and plain(found, recording_id) == plain(absent, ABSENT)
             if same == (name in sees):
                 wrong.append((method, path, name, found.status_code))
