@@ -109,6 +109,8 @@ class Airflow:
             "webserver.workers": "2",
             "webserver.secret_key": self.secret,
             "webserver.rate_limit_enabled": "False",
+            "webserver.web_server_master_timeout": "600",
+            "webserver.web_server_worker_timeout": "600",
             "core.executor": "SequentialExecutor",
             "scheduler.min_file_process_interval": "5",
             "scheduler.dag_dir_list_interval": "10",
