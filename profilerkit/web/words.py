@@ -32,6 +32,8 @@ FIGURES = {
 }
 NEAR_LIMIT = 0.9
 UNMARKED = 0.01
+MANY_TIMES = 10.0
+"""From here on a change is told as a multiple: 43,012 % says nothing to anybody."""
 WORSE = 0.15
 """A change this large is marked as one."""
 
@@ -95,6 +97,8 @@ def delta(ratio: float | None) -> Markup:
     if ratio is None or not math.isfinite(ratio):
         return Markup('<span class="muted" title="fewer than 3 earlier runs">–</span>')
     percent = f"{abs(100 * ratio):,.0f}%"
+    if ratio >= MANY_TIMES:
+        return _delta("up", f"▲ ×{ratio + 1:,.0f}")
     if ratio >= WORSE:
         return _delta("up", f"▲ +{percent}")
     if ratio <= -WORSE:
@@ -205,6 +209,16 @@ def search_term(text: str) -> str:
     return f'"{escaped}"'
 
 
+def series_search(series: Subject) -> str:
+    """Return the search that finds all recordings of a series."""
+    terms = [f"kind:{series.kind}"]
+    for part, name in series.names.items():
+        key = part if re.fullmatch(r"[\w./-]+", part, re.ASCII) else search_term(part)
+        if name:
+            terms.append(f"names.{key}:{search_term(name)}")
+    return " ".join(terms)
+
+
 METRICS = {"cpu": "CPU time", "wall": "wall time", "heap_at_peak": "heap at its peak"}
 
 
@@ -222,6 +236,6 @@ FILTERS: dict[str, Any] = {
     "value": value, "size": size, "seconds": seconds, "share": share, "width": width, "when": when,
     "delta": delta, "change": change, "state": state, "ended": ended, "subject_title": title,
     "subject_details": details, "map_index": map_index, "plain": plain, "words_of": words_of,
-    "code_kind": code_kind, "search_term": search_term, "raw_title": raw_title, "utc": utc,
-    "metric_words": metric_words, "unit_of": unit_of, "oom_reason": oom_reason,
+    "code_kind": code_kind, "search_term": search_term, "series_search": series_search,
+    "raw_title": raw_title, "utc": utc, "metric_words": metric_words, "unit_of": unit_of, "oom_reason": oom_reason,
 }  # fmt: skip

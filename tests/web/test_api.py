@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -151,3 +152,17 @@ def test_no_question_breaks_the_api(neighbours: Place) -> None:
 
         given(case=operation.as_strategy())(ask)()
     assert asked > 10 * len(operations)
+
+
+def test_all_recordings_of_a_trend_are_found(place: Place) -> None:
+    """The page's link searches for what the names say, whatever is in them."""
+    names = {"dag_id": 'a "b"*[c]', "task_id": "load"}
+    found = place.put(subject=Subject("task", {**names, "run_id": "r"}))
+    place.put(subject=Subject("task", {**names, "dag_id": "other"}))
+    client = place.client()
+    page = client.get("/trend", params={"kind": "task", **names})
+    assert page.status_code == 200
+    link = page.text.partition('<div class="acts"><a class="btn" href="')[2].partition('"')[0]
+    rows = client.get(html.unescape(link)).text
+    assert rows.count("data-pick=") == 1
+    assert found.id in rows
