@@ -41,8 +41,7 @@ def fill(folder: Path, recordings: int, seed: int = 1) -> None:
     chance = random.Random(seed)
     store = LocalStore(folder)
     today = datetime.now(timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0)
-    sizes = [chance.lognormvariate(19.5, 1.2) for _ in range(DAGS)]
-    """The memory of a DAG's tasks: most of what differs between recordings."""
+    sizes = dag_sizes()
     for day in range(DAYS):
         begin = today - timedelta(days=DAYS + 7 - day)
         count = recordings * (day + 1) // DAYS - recordings * day // DAYS
@@ -61,6 +60,12 @@ def _put(store: LocalStore, day: str, lines: list[bytes]) -> None:
             data = zstandard.ZstdCompressor(level=3, write_checksum=True).compress(b"".join(batch))
             store.put(f"journal/days/{day}.{uuid7()}.jsonl.zst", data)
             batch, size = [], 0
+
+
+def dag_sizes() -> list[float]:
+    """Return the memory of each DAG's tasks: most of what differs between recordings."""
+    chance = random.Random(0)
+    return [chance.lognormvariate(19.5, 1.2) for _ in range(DAGS)]
 
 
 def dag_name(number: int) -> str:

@@ -87,6 +87,7 @@ class Database:
                 with contextlib.closing(_connect(str(new))) as connection:
                     new.chmod(0o600)
                     for pragma in (
+                        "threads = 2",
                         "journal_mode = OFF",
                         "synchronous = OFF",
                         f"cache_size = -{BUILD_CACHE_KIB}",

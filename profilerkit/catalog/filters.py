@@ -11,9 +11,19 @@ from attrs import define, field
 
 from profilerkit.catalog.entries import escaped, microseconds
 from profilerkit.catalog.query import Query
+from profilerkit.catalog.rows import CHUNK
 from profilerkit.catalog.schema import OUTCOMES, STATUSES
 from profilerkit.catalog.scope import Scope
-from profilerkit.catalog.texts import any_fits, fold, is_glob, literal_part, named_fits, subject_fits, to_text
+from profilerkit.catalog.texts import (
+    any_fits,
+    fold,
+    is_glob,
+    named_fits,
+    needle,
+    subject_fits,
+    text_needle,
+    to_text,
+)
 from profilerkit.catalog.words import containing
 from profilerkit.keys import escape
 from profilerkit.model import Outcome, Status
@@ -119,10 +129,15 @@ def _of_scope(found: Conditions, scope: Scope) -> None:
     if scope.everything:
         return
     table = found.set_of("SELECT id FROM groups WHERE 0")
-    found.connection.executemany(
-        f"INSERT OR IGNORE INTO {table} SELECT id FROM groups WHERE kind = ? AND name = ?",
-        ((to_text(kind)[1:-1], to_text(name)) for kind, names in scope.groups.items() for name in names),
-    )
+    for kind, names in scope.groups.items():
+        wanted = list(map(to_text, names))
+        for start in range(0, len(wanted), CHUNK):
+            part = wanted[start : start + CHUNK]
+            found.connection.execute(
+                f"INSERT OR IGNORE INTO {table} SELECT id FROM groups"
+                f" WHERE kind = ? AND name IN ({', '.join('?' * len(part))})",
+                (to_text(kind)[1:-1], *part),
+            )
     condition, way = found.within(table, "visible", "visible_by_started_at")
     found.add(condition, way=way)
     found.scope_table = table
@@ -171,22 +186,21 @@ def _of_name(found: Conditions, name: str | None, pattern: str) -> None:
     if name == "map_index":
         found.add("text_fits(map_index, {})" if is_glob(pattern) else "map_index = {}", to_text(pattern))
         return
-    likely = literal_part(pattern)
     ways = []
+    values: tuple[str, ...]
     if name not in ("run_id", "try_number"):
-        table = found.set_of(
-            "SELECT id FROM series WHERE CASE WHEN instr(names, ?) THEN name_fits(names, ?) END",
-            likely,
-            to_text([name, pattern]),
-        )
+        part, exact = needle(name, pattern)
+        fits = "instr(names, ?)" if exact else "CASE WHEN instr(names, ?) THEN name_fits(names, ?) END"
+        values = (part,) if exact else (part, to_text([name, pattern]))
+        table = found.set_of(f"SELECT id FROM series WHERE {fits}", *values)
         ways.append(found.within(table, "series", "by_series"))
     if name in (None, "run_id", "try_number"):
         column = name or "run_id"
-        table = found.set_of(
-            f"SELECT id FROM runs WHERE CASE WHEN instr({column}, ?) THEN text_fits({column}, ?) END",
-            likely,
-            to_text(pattern),
-        )
+        begin, exact = text_needle(pattern)
+        # JSON in ASCII has no higher character than `~`.
+        fits = f"{column} >= ? AND {column} < ?" + ("" if exact else f" AND text_fits({column}, ?)")
+        values = (begin, begin + "\x7f") if exact else (begin, begin + "\x7f", to_text(pattern))
+        table = found.set_of(f"SELECT id FROM runs WHERE {fits}", *values)
         ways.append(found.within(table, "run", "by_run"))
     _add_any(found, ways)
 

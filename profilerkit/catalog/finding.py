@@ -1,8 +1,8 @@
 """Find the recordings that are wanted by the way that looks at few rows.
 
 Where some condition is met by few recordings they are gathered and sorted. Else the index that has the order
-is followed until there are enough. Who sees some groups only has the best of each group looked up, since
-groups differ in what is sorted by: the index might have to be followed to its end.
+is followed until there are enough. It might have to be followed to its end where somebody sees some groups
+only, since groups differ in what is sorted by: then the best of each group are looked up.
 """
 
 from __future__ import annotations
@@ -23,11 +23,17 @@ T = TypeVar("T")
 Place = tuple[int, "float | None"]
 """The number of a recording, and its value of what is sorted by."""
 
-FEW = 6000
-"""So many recordings are gathered and sorted."""
+FEW = 20_000
+"""So many recordings are gathered and sorted at once."""
+MANY = 150_000
+"""So many are, where the index was followed in vain."""
 STEPS = 1000
-MOST_STEPS = 1500
-"""So many thousand steps of SQLite's machine an index is followed before all rows are looked at."""
+MOST_STEPS = 80
+"""So many thousand steps of SQLite's machine an index is followed."""
+GROUP_STEPS = 800
+"""So many thousand steps are taken to look up the best of each group."""
+COUNT_STEPS = 600
+"""So many thousand steps are taken to count."""
 
 
 @frozen
@@ -60,9 +66,9 @@ class Order:
             raise UsageError(f"{token!r} is not where a page of this list begins.", "Begin anew.") from None
 
 
-def gathered(connection: sqlite3.Connection, wanted: Conditions, value: str) -> list[Place] | None:
-    """Return all recordings that are wanted if some condition is met by few; None if not."""
-    best, least = None, FEW + 1
+def gathered(connection: sqlite3.Connection, wanted: Conditions, value: str, most: int) -> list[Place] | None:
+    """Return all recordings that are wanted if some condition is met by at most so many; None if not."""
+    best, least = None, most + 1
     for way in wanted.ways:
         statement = f"SELECT count(*) FROM (SELECT 1 FROM ({way}) LIMIT {least})"
         found = int(connection.execute(statement, wanted.values).fetchone()[0])
@@ -76,13 +82,29 @@ def gathered(connection: sqlite3.Connection, wanted: Conditions, value: str) -> 
 
 def walked(
     connection: sqlite3.Connection, wanted: Conditions, order: Order, after: Place | None, limit: int
-) -> list[Place]:
-    """Return the first recordings after a place, through the index that has the order."""
+) -> list[Place] | None:
+    """Return the first recordings after a place through the index with the order; None if that is long."""
     found: list[Place] = []
     for phase in _phases(order, after):
         walk = _Walk(connection, wanted, order, phase, limit - len(found))
-        more = within(connection, MOST_STEPS, walk.in_groups if wanted.scope_table else walk.along)
-        found += walk.along("NOT INDEXED") if more is None else more
+        more = within(connection, MOST_STEPS, walk.along)
+        if more is None and wanted.scope_table:
+            more = within(connection, GROUP_STEPS, walk.in_groups)
+        if more is None:
+            return None
+        found += more
+        if len(found) >= limit:
+            break
+    return found
+
+
+def scanned(
+    connection: sqlite3.Connection, wanted: Conditions, order: Order, after: Place | None, limit: int
+) -> list[Place]:
+    """Return the same by looking at all recordings."""
+    found: list[Place] = []
+    for phase in _phases(order, after):
+        found += _Walk(connection, wanted, order, phase, limit - len(found)).along("NOT INDEXED")
         if len(found) >= limit:
             break
     return found
@@ -164,7 +186,7 @@ class _Walk:
 
 def counted(connection: sqlite3.Connection, wanted: Conditions, most: int) -> tuple[int, bool]:
     """Return how many recordings are wanted, and whether there are more than could be counted."""
-    way = f"SELECT 1 FROM recordings WHERE {wanted} ORDER BY number DESC"
+    way = f"SELECT 1 FROM recordings NOT INDEXED WHERE {wanted}"
     if len(wanted.parts) == 1 and wanted.ways and wanted.exact:
         way = wanted.ways[0]
     rows = connection.execute(f"SELECT 1 FROM ({way}) LIMIT {most + 1}", wanted.values)
@@ -176,7 +198,7 @@ def counted(connection: sqlite3.Connection, wanted: Conditions, most: int) -> tu
             total += 1
         return True
 
-    done = within(connection, MOST_STEPS, count)
+    done = within(connection, COUNT_STEPS, count)
     return min(total, most), done is None or total > most
 
 

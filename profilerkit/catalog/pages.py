@@ -40,17 +40,27 @@ class Listing:
         """Return a page."""
         wanted = self._wanted()
         place = None if after is None else self.order.place(after)
-        few = finding.gathered(self.connection, wanted, self.order.field.value)
-        if few is not None:
-            found = self._sorted(few, place)[: limit + 1]
-            total, capped = len(few), False
-        else:
-            found = finding.walked(self.connection, wanted, self.order, place, limit + 1)
-            total, capped = finding.counted(self.connection, wanted, MOST_COUNTED)
+        found, total, capped = self._find(wanted, place, limit + 1)
         rows = rows_of(self.connection, [number for number, _ in found[:limit]], self.now)
         last = found[limit - 1] if len(found) > limit else None
         end = None if last is None else self.order.token(last[1], last[0])
         return Page(tuple(rows), end, total, capped)
+
+    def _find(
+        self, wanted: filters.Conditions, place: Place | None, limit: int
+    ) -> tuple[list[Place], int, bool]:
+        """Return the first after a place, how many there are in all, and whether there are more."""
+        value, question = self.order.field.value, (self.connection, wanted)
+        few = finding.gathered(*question, value, finding.FEW)
+        found = finding.walked(*question, self.order, place, limit) if few is None else []
+        if few is None and found is None:
+            few = finding.gathered(*question, value, finding.MANY)
+        if few is not None:
+            return self._sorted(few, place)[:limit], len(few), False
+        if found is None:
+            found = finding.scanned(*question, self.order, place, limit)
+        total, capped = finding.counted(*question, MOST_COUNTED)
+        return found, max(total, len(found)), capped
 
     def _sorted(self, few: list[Place], place: Place | None) -> list[Place]:
         """Return the recordings that come after a place, sorted."""

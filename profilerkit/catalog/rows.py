@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
@@ -148,66 +148,58 @@ class Writer:
     # -- what is kept once -------------------------------------------------------------------------
 
     def _source(self, source: str) -> int:
-        return self._id("seen", source, lambda: (source,), lambda: (None,))
+        found = self._ids["seen"].get(source)
+        return self._look_up("seen", source, (source,), (None,)) if found is None else found
 
     def _series(self, entry: Entry) -> tuple[int, int]:
-        names = {name: entry.names[name] for name in entry.names if name not in RUN_NAMES}
-        first = next(iter(entry.names.values()), "")
-        remembered = (entry.subject_kind, first, *names.items())
-        group = self._id(
-            "groups", (entry.subject_kind, first), lambda: (entry.subject_kind, to_text(first)), tuple
-        )
-        series = self._id(
-            "series",
-            remembered,
-            lambda: (entry.subject_kind, to_text(names)),
-            lambda: (searchable(names), group, None, None, None, None),
-        )
+        """Return the ids of the series and of the group."""
+        kind = entry.subject_kind
+        group_name = next(iter(entry.names.values()), "")
+        group = self._ids["groups"].get((kind, group_name))
+        if group is None:
+            group = self._look_up("groups", (kind, group_name), (kind, to_text(group_name)))
+        items = [each for each in entry.names.items() if each[0] not in RUN_NAMES]
+        remembered = (kind, *items)
+        series = self._ids["series"].get(remembered)
+        if series is None:
+            names = dict(items)
+            more = (searchable(names), group, None, None, None, None)
+            series = self._look_up("series", remembered, (kind, to_text(names)), more)
         return series, group
 
     def _run(self, names: Mapping[str, str]) -> int:
-        run = {name: names[name] for name in ("run_id", "try_number") if name in names}
-        return self._id(
-            "runs",
-            tuple(run.items()),
-            lambda: tuple(to_text(run[name]) if name in run else "" for name in ("run_id", "try_number")),
-            lambda: (searchable(run),),
-        )
-
-    def _traits(self, entry: Entry) -> int:
-        return self._id(
-            "traits",
-            (entry.profilers, tuple(entry.labels.items()), tuple(entry.versions.items())),
-            lambda: (
-                to_text(
-                    {
-                        "labels": dict(entry.labels),
-                        "profilers": entry.profilers,
-                        "versions": dict(entry.versions),
-                    }
-                ),
-            ),
-            tuple,
-        )
-
-    def _id(self, table: str, remembered: Any, key: Any, more: Any) -> int:
-        """Return the id of what is kept once, and keep it if it is new."""
-        ids = self._ids[table]
-        found = ids.get(remembered)
+        remembered = (names.get("run_id"), names.get("try_number"))
+        found = self._ids["runs"].get(remembered)
         if found is None:
-            if len(ids) >= MOST_REMEMBERED:
-                ids.clear()
-            found = ids[remembered] = self._look_up(table, key(), more)
+            key = tuple("" if each is None else to_text(each) for each in remembered)
+            text = searchable({"run_id": names["run_id"]} if "run_id" in names else {})
+            found = self._look_up("runs", remembered, key, (text,))
         return found
 
-    def _look_up(self, table: str, key: tuple[str, ...], more: Any) -> int:
+    def _traits(self, entry: Entry) -> int:
+        labels, versions = entry.labels, entry.versions
+        remembered = (entry.profilers, tuple(labels.items()), tuple(versions.items()))
+        found = self._ids["traits"].get(remembered)
+        if found is None:
+            content = {"labels": dict(labels), "profilers": entry.profilers, "versions": dict(versions)}
+            found = self._look_up("traits", remembered, (to_text(content),))
+        return found
+
+    def _look_up(
+        self, table: str, remembered: Hashable, key: tuple[str, ...], more: tuple[object, ...] = ()
+    ) -> int:
+        """Return the id of what is kept once, and keep it if it is new; remember it for a while."""
         where = " AND ".join(f"{each} = ?" for each in KEYS[table])
         row = self.connection.execute(f"SELECT id FROM {table} WHERE {where}", key).fetchone()
-        if row is not None:
-            return int(row[0])
-        values = (*key, *more())
-        statement = f"INSERT INTO {table} VALUES (NULL, {', '.join('?' * len(values))})"
-        return int(self.connection.execute(statement, values).lastrowid or 0)
+        if row is None:
+            values = (*key, *more)
+            statement = f"INSERT INTO {table} VALUES (NULL, {', '.join('?' * len(values))})"
+            row = (self.connection.execute(statement, values).lastrowid,)
+        ids = self._ids[table]
+        if len(ids) >= MOST_REMEMBERED:
+            ids.clear()
+        ids[remembered] = found = int(row[0])
+        return found
 
     # -- children ------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from profilerkit import model
 
-FORMAT = f"3 of {model.FORMAT}"
+FORMAT = f"4 of {model.FORMAT}"
 """Of the tables and of the events in them. A catalog of another format is made anew."""
 
 STATUSES = tuple(model.Status)
@@ -81,6 +81,10 @@ KEYS = {
 MEASURES = ("peak_rss_bytes", "cpu_seconds", "duration_seconds")
 SORTED = ("started_at", *MEASURES)
 
+_OF_GROUP = "series, run, traits, outcome, status"
+_LOOKED_AT = f"visible, {_OF_GROUP}"
+"""What is looked at on the way along an index, without a look at the rows."""
+
 EARLY_INDEXES = (
     *(f"CREATE UNIQUE INDEX {table}_by_key ON {table} ({', '.join(key)})" for table, key in KEYS.items()),
 )
@@ -88,8 +92,11 @@ EARLY_INDEXES = (
 LATE_INDEXES = (
     *(f"CREATE INDEX worse_by_{each} ON series ({each}) WHERE {each} IS NOT NULL" for each in MEASURES),
     "CREATE UNIQUE INDEX events_by_id ON events (id)",
-    *(f"CREATE INDEX by_{each} ON recordings ({each})" for each in SORTED),
-    *(f"CREATE INDEX visible_by_{each} ON recordings (visible, {each})" for each in SORTED),
+    *(f"CREATE INDEX by_{each} ON recordings ({each}, number, {_LOOKED_AT})" for each in SORTED),
+    *(
+        f"CREATE INDEX visible_by_{each} ON recordings (visible, {each}, number, {_OF_GROUP})"
+        for each in SORTED
+    ),
     "CREATE INDEX by_series ON recordings (series, started_at)",
     "CREATE INDEX by_run ON recordings (run)",
     "CREATE INDEX by_traits ON recordings (traits)",

@@ -62,8 +62,31 @@ def is_glob(pattern: str) -> bool:
     return any(each in pattern for each in "*?[")
 
 
-def literal_part(pattern: str) -> str:
-    """Return the longest text that all texts have, as JSON, that a glob fits."""
+def needle(name: str | None, pattern: str) -> tuple[str, bool]:
+    """Return a text that is in the JSON of all names where the name, or any, fits a glob.
+
+    The other value tells whether it is in no others. A quote is escaped in the names themselves, so one
+    that is not belongs to the JSON.
+    """
+    key = (":" if name is None else f"{to_text(name)}:") + '"'
+    parts = _literal_parts(pattern)
+    if len(parts) == 1:
+        return f'{key}{parts[0]}"', True
+    if len(parts) == 2 and not parts[1] and pattern.endswith("*"):
+        return key + parts[0], True
+    return max(key + parts[0], *parts, key=len) if parts[0] else max(parts, key=len), False
+
+
+def text_needle(pattern: str) -> tuple[str, bool]:
+    """Return how the JSON of all texts begins that fit a glob, and whether no others begin so."""
+    parts = _literal_parts(pattern)
+    if len(parts) == 1:
+        return f'"{parts[0]}"', True
+    return f'"{parts[0]}', len(parts) == 2 and not parts[1] and pattern.endswith("*")
+
+
+def _literal_parts(pattern: str) -> list[str]:
+    """Return what is between the parts of a glob that fit several texts, as JSON."""
     parts, place = [""], 0
     while place < len(pattern):
         each = pattern[place]
@@ -73,7 +96,7 @@ def literal_part(pattern: str) -> str:
         else:
             parts[-1] += json.dumps(each)[1:-1]
         place = end + 1
-    return max(parts, key=len)
+    return parts
 
 
 def _end_of_set(pattern: str, start: int) -> int:
