@@ -79,6 +79,11 @@ class Conditions:
         return " AND ".join(self.parts) or "1"
 
     @property
+    def ways_within_groups(self) -> list[str]:
+        """Return the ways but that to all that may be seen: group by group it is shorter."""
+        return self.ways[1:] if self.scope_table else self.ways
+
+    @property
     def without_scope(self) -> str:
         """Return the conditions but that which the scope makes, the first."""
         return " AND ".join(self.parts[1:]) or "1"

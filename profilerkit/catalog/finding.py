@@ -69,7 +69,7 @@ class Order:
 def gathered(connection: sqlite3.Connection, wanted: Conditions, value: str, most: int) -> list[Place] | None:
     """Return all recordings that are wanted if some condition is met by at most so many; None if not."""
     best, least = None, most + 1
-    for way in wanted.ways:
+    for way in wanted.ways_within_groups:
         statement = f"SELECT count(*) FROM (SELECT 1 FROM ({way}) LIMIT {least})"
         found = int(connection.execute(statement, wanted.values).fetchone()[0])
         if found < least:
@@ -186,7 +186,8 @@ class _Walk:
 
 def counted(connection: sqlite3.Connection, wanted: Conditions, most: int) -> tuple[int, bool]:
     """Return how many recordings are wanted, and whether there are more than could be counted."""
-    way = f"SELECT 1 FROM recordings NOT INDEXED WHERE {wanted}"
+    index = "INDEXED BY visible_by_started_at" if wanted.scope_table else "NOT INDEXED"
+    way = f"SELECT 1 FROM recordings {index} WHERE {wanted}"
     if len(wanted.parts) == 1 and wanted.ways and wanted.exact:
         way = wanted.ways[0]
     rows = connection.execute(f"SELECT 1 FROM ({way}) LIMIT {most + 1}", wanted.values)
