@@ -15,6 +15,7 @@ from profilerkit.archive import Archive
 from profilerkit.catalog.comparing import ranking, regressions
 from profilerkit.catalog.database import Database
 from profilerkit.catalog.entries import escaped
+from profilerkit.catalog.filters import Conditions, conditions
 from profilerkit.catalog.finding import Order
 from profilerkit.catalog.history import grouped, parts_of, trend, usual_before
 from profilerkit.catalog.pages import Listing, related
@@ -125,7 +126,7 @@ class Catalog:
         """Return the last runs of a series, the oldest first; none when it may not be seen."""
 
         def ask(connection: sqlite3.Connection) -> list[Run]:
-            parts = parts_of(connection, series, scope, _now())
+            parts = parts_of(_visible(connection, scope), series, _now())
             return trend(grouped(parts, limit))
 
         return self._ask(ask)
@@ -136,9 +137,13 @@ class Catalog:
 
     def usuals(self, recordings: Iterable[Recording], *, scope: Scope) -> dict[str, Usual]:
         """Return for several recordings, by id, what was usual before them."""
-        return self._ask(
-            lambda connection: {each.id: usual_before(connection, each, scope, _now()) for each in recordings}
-        )
+        recordings = list(recordings)
+
+        def ask(connection: sqlite3.Connection) -> dict[str, Usual]:
+            seen = _visible(connection, scope)
+            return {each.id: usual_before(seen, each, _now()) for each in recordings}
+
+        return self._ask(ask)
 
     def related(self, recording: Recording, *, scope: Scope, limit: int = 200) -> list[Row]:
         """Return the other recordings of the same run, the newest first, at most `limit`.
@@ -216,6 +221,11 @@ class Catalog:
             (self._database.move_to_memory if whole else mend)()
         except (OSError, ImportError):
             self._database.move_to_memory()
+
+
+def _visible(connection: sqlite3.Connection, scope: Scope) -> Conditions:
+    """Return the conditions that recordings meet which may be seen."""
+    return conditions(connection, EVERY, scope, _now())
 
 
 def _now() -> datetime:

@@ -117,17 +117,17 @@ def regressions(
         values = {**wanted.values, "since": first, "limit": limit}
         worst += ((ratio, series, name) for ratio, series in connection.execute(statement, values))
     worst.sort(key=lambda each: (-each[0], each[1], each[2]))
-    found = (_regression(connection, series, Measure(name), scope, now) for _, series, name in worst[:limit])
+    found = (_regression(wanted, series, Measure(name), now) for _, series, name in worst[:limit])
     return [each for each in found if each is not None]
 
 
 def _regression(
-    connection: sqlite3.Connection, series: int, measure: Measure, scope: Scope, now: datetime
+    visible: filters.Conditions, series: int, measure: Measure, now: datetime
 ) -> Regression | None:
-    groups = grouped(parts_of(connection, series, scope, now), RUNS_LOOKED_AT + 1)
+    groups = grouped(parts_of(visible, series, now), RUNS_LOOKED_AT + 1)
     last, *before = [folded(each) for each in groups]
     value, known = last.of(measure), known_of(before, measure)
     if value is None or not known:
         return None
-    (row,) = rows_of(connection, [groups[0][0].number], now)
+    (row,) = rows_of(visible.connection, [groups[0][0].number], now)
     return Regression(row.recording.subject.series, measure, last, value, tuple(known))

@@ -12,9 +12,7 @@ from attrs import evolve, frozen
 
 from profilerkit.catalog import filters
 from profilerkit.catalog.entries import escaped, microseconds, time_of
-from profilerkit.catalog.query import Query
 from profilerkit.catalog.schema import OUTCOMES, STATUSES
-from profilerkit.catalog.scope import Scope
 from profilerkit.catalog.standings import PREVIOUS_RUNS, RUNS_LOOKED_AT
 from profilerkit.catalog.texts import to_text
 from profilerkit.catalog.values import Measure, Run, Usual
@@ -22,7 +20,7 @@ from profilerkit.keys import unescape
 from profilerkit.model import Outcome, Recording, Status, Subject
 
 if TYPE_CHECKING:
-    from sqlite3 import Connection
+    pass
 
 MAX_TIME = (1 << 63) - 1
 MOST_RECORDINGS = 20_000
@@ -65,14 +63,13 @@ class Part:
 
 
 def parts_of(
-    connection: Connection, series: Subject | int, scope: Scope, now: datetime, before: int | None = None
+    visible: filters.Conditions, series: Subject | int, now: datetime, before: int | None = None
 ) -> Iterator[Part]:
     """Yield the recordings of a series that may be seen, the newest first, or those before a time.
 
     There are no children among them, which their parents include.
     """
-    wanted = filters.conditions(connection, Query(), scope, now)
-    values = {**wanted.values, "before": MAX_TIME if before is None else before, "series": series}
+    values = {**visible.values, "before": MAX_TIME if before is None else before, "series": series}
     chosen = ":series"
     if isinstance(series, Subject):
         chosen = "(SELECT id FROM series WHERE kind = :kind AND names = :series)"
@@ -80,10 +77,10 @@ def parts_of(
     statement = (
         f"SELECT {_COLUMNS} FROM recordings r INDEXED BY by_series JOIN events USING (number)"
         " JOIN traits ON traits.id = r.traits LEFT JOIN runs ON runs.id = r.run"
-        f" WHERE series = {chosen} AND started_at < :before AND parent IS NULL AND {wanted}"
+        f" WHERE series = {chosen} AND started_at < :before AND parent IS NULL AND {visible}"
         f" ORDER BY started_at DESC, number DESC LIMIT {MOST_RECORDINGS}"
     )
-    for row in connection.execute(statement, values):
+    for row in visible.connection.execute(statement, values):
         yield _part(row, microseconds(now))
 
 
@@ -161,13 +158,13 @@ def usual(runs: Sequence[Run]) -> Usual:
     return Usual(max(map(len, known)), *(statistics.median(each) if each else None for each in known))
 
 
-def usual_before(connection: Connection, recording: Recording, scope: Scope, now: datetime) -> Usual:
+def usual_before(visible: filters.Conditions, recording: Recording, now: datetime) -> Usual:
     """Return what was usual before the run of a recording began."""
     names = recording.subject.names
     own: object = escaped(recording.id)
     if "run_id" in names:
         own = tuple(to_text(names[each]) if each in names else "" for each in ("run_id", "try_number"))
-    parts = parts_of(connection, recording.subject, scope, now, microseconds(recording.started_at))
+    parts = parts_of(visible, recording.subject, now, microseconds(recording.started_at))
     groups = grouped((each for each in parts if each.run != own), RUNS_LOOKED_AT)
     return usual([folded(each) for each in groups])
 
