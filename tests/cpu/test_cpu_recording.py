@@ -97,7 +97,7 @@ def test_killed(tmp_path: Path, after_seconds: float) -> None:
     recorded = Program(tmp_path, source).kill_after(after_seconds)
     assert recorded.returncode == -9
     assert recorded.raw["complete"] is False
-    assert self_seconds(recorded.reading, "cpu").total() > 0.05
+    assert recorded.reading.summary["main_thread_cpu_seconds"] > 0
     assert recorded.seconds("cpu", "spin") > 0.8 * recorded.reading.summary["main_thread_cpu_seconds"]
 
 
