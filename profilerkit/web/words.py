@@ -237,5 +237,6 @@ FILTERS: dict[str, Any] = {
     "delta": delta, "change": change, "state": state, "ended": ended, "subject_title": title,
     "subject_details": details, "map_index": map_index, "plain": plain, "words_of": words_of,
     "code_kind": code_kind, "search_term": search_term, "series_search": series_search,
-    "raw_title": raw_title, "utc": utc, "metric_words": metric_words, "unit_of": unit_of, "oom_reason": oom_reason,
+    "raw_title": raw_title, "utc": utc, "metric_words": metric_words, "unit_of": unit_of,
+    "oom_reason": oom_reason,
 }  # fmt: skip
