@@ -28,14 +28,17 @@ async function refresh() {
   wait();
 }
 
-// What a page consists of. When that changes (a flame graph can be drawn now) its parts do not suffice.
-function structure(page) {
-  const parts = page.querySelectorAll("[data-live][id], pk-flamegraph, pk-timelines, pk-trend, pk-render");
-  return [...parts].map((part) => part.id || part.getAttribute("src")).join("\n");
+// What a page consists of, by the id or the source of each part.
+function parts(page) {
+  const found = page.querySelectorAll("[data-live][id], pk-flamegraph, pk-timelines, pk-trend, pk-render");
+  return [...found].map((part) => part.id || part.getAttribute("src"));
 }
 
+// A part that is new (a flame graph can be drawn now) needs the whole page. One that is gone stays as it is:
+// the server is reading a newer capture, and will have it again.
 function take(page) {
-  if (structure(page) !== structure(document)) {
+  const known = new Set(parts(document));
+  if (parts(page).some((part) => !known.has(part))) {
     location.reload();
     return;
   }
