@@ -156,7 +156,7 @@ def measure_report(folder: Path) -> bool:
         seconds = ask(page, "all")
         missed |= row(f"page of a capture of {megabytes:.0f} MB, first", seconds, ANSWER_SECONDS, "s")
         highest = before
-        for report in ("memray.flamegraph", "memray.flamegraph-data", "memray.table"):
+        for report in ("memray.flamegraph-data", "memray.flamegraph", "memray.table"):
             state = f"{address}/api/v1/recordings/{found['id']}/reports/{report}"
             while text(state)["state"] == "rendering":
                 highest = max(highest, process.memory_info().rss)
@@ -164,8 +164,8 @@ def measure_report(folder: Path) -> bool:
             ask(f"{page}/reports/{report}/file", "all")
             ask(page, "all")
             highest = max(highest, process.memory_info().rss)
-        growth = (highest - before) / 1e6
-        missed |= row("the server grew meanwhile by", growth, GROWTH_MEGABYTES, "MB")
+            growth = (highest - before) / 1e6
+            missed |= row(f"the server grew by, with {report}", growth, GROWTH_MEGABYTES, "MB")
     return missed
 
 

@@ -199,6 +199,8 @@ def code_kind(place: tuple[str, bool]) -> str:
     root = file.partition("/")[0]
     if root in ("stdlib", "native"):
         return root
+    if file.startswith("<frozen "):
+        return "stdlib"
     return "native" if file.startswith("<") else "package"
 
 
