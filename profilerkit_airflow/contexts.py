@@ -11,9 +11,7 @@ import functools
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from typing import Any
-
-from attrs import field, frozen
+from typing import Any, NamedTuple
 
 from profilerkit_airflow import compat
 
@@ -23,8 +21,7 @@ log = logging.getLogger("airflow.task.profilerkit")
 TaskContext = Callable[["TaskRun"], "AbstractContextManager[Any] | None"]
 
 
-@frozen
-class TaskRun:
+class TaskRun(NamedTuple):
     """One segment of one try of a task that is about to run, as far as all Airflows agree on it."""
 
     dag_id: str
@@ -33,10 +30,10 @@ class TaskRun:
     map_index: int
     """-1 for a task that is not mapped."""
     try_number: int
-    task: Any = field(repr=False)
+    task: Any
     """The operator that runs, templates rendered."""
-    task_instance: Any = field(repr=False)
-    context: Mapping[str, Any] = field(repr=False)
+    task_instance: Any
+    context: Mapping[str, Any]
     """Airflow's own context, as `execute` gets it."""
 
     @property

@@ -1,6 +1,7 @@
 """Read the rules that say which tasks are profiled with what, and match tasks against them.
 
-A rule that cannot be is left out and told; the others hold.
+A rule that cannot be is left out and told; the others hold. Every process of Airflow imports this, and
+named tuples are made ten times as fast as attrs classes.
 """
 
 from __future__ import annotations
@@ -14,9 +15,8 @@ from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
-
-from attrs import field, frozen
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 PLACES = ("dag", "task", "tag", "owner", "queue", "pool", "operator")
 """What a rule can ask of a task; each a glob, or a list of globs of which one has to match."""
@@ -24,8 +24,7 @@ PLACES = ("dag", "task", "tag", "owner", "queue", "pool", "operator")
 OTHER_KEYS = ("profilers", "options", "share", "only_on_retry")
 
 
-@frozen
-class TaskFacts:
+class TaskFacts(NamedTuple):
     """What rules look at."""
 
     dag: str
@@ -43,13 +42,12 @@ class TaskFacts:
         return self.tags if place == "tag" else (getattr(self, place),)
 
 
-@frozen
-class Rule:
+class Rule(NamedTuple):
     """Profile the tasks that match with these profilers."""
 
     places: Mapping[str, tuple[str, ...]]
     profilers: tuple[str, ...]
-    options: Mapping[str, Mapping[str, Any]] = field(factory=dict)
+    options: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
     share: float = 1.0
     only_on_retry: bool = False
 

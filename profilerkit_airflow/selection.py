@@ -9,9 +9,8 @@ import contextlib
 import logging
 from collections.abc import Mapping
 from datetime import datetime, timezone
-from typing import Any
-
-from attrs import evolve, field, frozen
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from profilerkit_airflow import compat
 from profilerkit_airflow.contexts import TaskRun, describe
@@ -22,16 +21,15 @@ from profilerkit_airflow.settings import SECTION, AirflowSettings
 log = logging.getLogger("airflow.task.profilerkit")
 
 
-@frozen
-class Selection:
+class Selection(NamedTuple):
     """What records a task."""
 
     profilers: tuple[str, ...]
-    options: Mapping[str, Mapping[str, Any]] = field(factory=dict)
+    options: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
     """By profiler; those under `*` are for whichever has one of that name."""
     reason: str = ""
     """What chose: `conf`, `request`, `decorator` or `rule`."""
-    labels: Mapping[str, str] = field(factory=dict)
+    labels: Mapping[str, str] = MappingProxyType({})
     """What the recording is to be found by, beside what is known of its task."""
 
 
@@ -51,7 +49,7 @@ def select(run: TaskRun, settings: AirflowSettings) -> Selection | None:
 def facts_of(run: TaskRun) -> TaskFacts:
     """Return what rules look at of a task that runs."""
     facts = facts_of_task(run.task)
-    return evolve(facts, dag=run.dag_id, task=run.task_id, run=run.run_id, try_number=run.try_number)
+    return facts._replace(dag=run.dag_id, task=run.task_id, run=run.run_id, try_number=run.try_number)
 
 
 def facts_of_task(task: Any) -> TaskFacts:
@@ -130,7 +128,7 @@ def _allowed(chosen: Selection, settings: AirflowSettings) -> Selection | None:
     if refused:
         log.warning("profilerkit: %s may not be asked for (on_demand)", ", ".join(refused))
     names = tuple(each for each in chosen.profilers if each not in refused)
-    return evolve(chosen, profilers=names) if names else None
+    return chosen._replace(profilers=names) if names else None
 
 
 def _from_decorator(run: TaskRun) -> Selection | None:

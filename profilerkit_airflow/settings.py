@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from attrs import frozen
+from typing import Any, NamedTuple
 
 from profilerkit_airflow import compat
 from profilerkit_airflow.rules import Rule, read_rules
@@ -42,8 +40,7 @@ POD_UPLOAD_SECONDS = 30.0
 """How long a task waits for its upload where its container ends with it."""
 
 
-@frozen
-class AirflowSettings:
+class AirflowSettings(NamedTuple):
     """What an administrator has set for all recordings of this Airflow."""
 
     store: str

@@ -116,7 +116,7 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CeleryAirflow]
             AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=f"postgresql+psycopg2://{login}",
             AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC=f"postgresql+asyncpg://{login}",
             AIRFLOW__CELERY__BROKER_URL=f"redis://127.0.0.1:{redis}/0",
-            AIRFLOW__CELERY__RESULT_BACKEND=f"db+postgresql://{login}",
+            AIRFLOW__CELERY__RESULT_BACKEND=f"db+postgresql+psycopg2://{login}",
             AIRFLOW__CELERY__WORKER_CONCURRENCY=SLOTS,
             AIRFLOW__PROFILERKIT__STORE=f"s3://{BUCKET}/airflow",
             AIRFLOW__PROFILERKIT__STORE_CONN_ID="profiles",

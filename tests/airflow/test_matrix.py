@@ -147,6 +147,25 @@ def test_the_log_tells_where_to_look_and_what_was_used(airflow: Airflow) -> None
     assert "profilerkit" not in airflow.task_log("matrix", "off", "deco")
 
 
+@pytest.mark.skipif(not AIRFLOW_3, reason="Airflow 2 makes links without asking anybody")
+def test_live_links_are_there_for_what_was_recorded(airflow: Airflow, recordings: dict[str, Any]) -> None:
+    """For mapped and killed tasks too; all are null for a task that was not recorded."""
+
+    def links(run: str, task: str, query: str = "") -> dict[str, str | None]:
+        path = f"/api/v2/dags/matrix/dagRuns/{run}/taskInstances/{task}/links{query}"
+        found: dict[str, str | None] = airflow.call("GET", path)["extra_links"]
+        return {name: url for name, url in found.items() if name.endswith(" profile")}
+
+    def urls(task: str, index: int) -> dict[str, str]:
+        page = f"http://127.0.0.1:{airflow.port}/profilerkit/task?dag_id=matrix&run_id=all&task_id={task}"
+        return {f"{each} profile": f"{page}&map_index={index}&profiler={each}" for each in ALL}
+
+    for task in ("deco", "sigkilled", "retried", "deferred"):
+        assert urls(task, -1) == links("all", task)
+    assert urls("mapped_deco", 2) == links("all", "mapped_deco", "?map_index=2")
+    assert [url for url in links("off", "deco").values() if url] == []
+
+
 def test_labels_tell_the_task_and_who_chose(recordings: dict[str, Any]) -> None:
     """Recordings can be found by operator, pool and what chose them."""
     (recording,) = recordings["bash"]
