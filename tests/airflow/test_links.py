@@ -34,15 +34,14 @@ def test_the_address_names_the_task_and_no_try() -> None:
 def test_each_registered_profiler_has_a_link() -> None:
     """By the name that it is registered with; Airflow 2 finds their classes by import."""
     assert {"cpu", "memray", "resources"} <= set(links.profilers())
+    expected = {f"{each} profile" for each in links.profilers()}
     if AIRFLOW_3:
-        assert {f"{each} profile" for each in links.profilers()} == {
-            each.name for each in links.global_links()
-        }
+        assert {each.name for each in links.global_links()} == expected
         assert links.class_paths() == []
     else:
         assert links.global_links() == []
         classes = [getattr(links, path.rpartition(".")[2]) for path in links.class_paths()]
-        assert {f"{each} profile" for each in links.profilers()} == {each().name for each in classes}
+        assert {each().name for each in classes} == expected
 
 
 @pytest.mark.skipif(AIRFLOW_3, reason="there the links are global and live")
