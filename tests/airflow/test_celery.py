@@ -179,7 +179,12 @@ def test_every_recording_is_there_and_none_is_mixed_up(airflow: CeleryAirflow) -
         found = stored()
         return len(found) == COUNT and all(each["status"] == "complete" for each in found)
 
-    wait_for(whole, 120, lambda: str([(each["status"], each["captures"]) for each in stored()])[:3000])
+    def told() -> str:
+        states = [each["status"] for each in stored()]
+        left = [each.name for each in (airflow.folder / "spool").iterdir()]
+        return f"{len(states)} of {COUNT}, complete {states.count('complete')}, left {len(left)}"
+
+    wait_for(whole, 120 + 15 * COUNT, told)
     heaps = {
         int(each["subject"]["names"]["map_index"]): each["summary"]["peak_heap_bytes"] >> 20
         for each in stored()
