@@ -73,14 +73,25 @@ class Threads:
         self.without_clock = 0
         self._tree = tree
         self._run_queue_seconds = run_queue_seconds
+        main = threading.main_thread()
+        self._main = main.ident
+        # In a forked child `native_id` is still the parent's, before Python 3.13.
+        here = threading.get_ident() == main.ident
+        self._main_native_id = threading.get_native_id() if here else main.native_id
         self._own_files = os.path.join(
             os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "profilerkit"
         )
 
+    def _native_id(self, ident: int) -> int | None:
+        if ident == self._main:
+            return self._main_native_id
+        found: int | None = getattr(_known().get(ident), "_native_id", None)
+        return found
+
     def account(self, ident: int) -> ThreadAccount | None:
         """Return the account of a thread that was seen before; idents are used again."""
         account = self.accounts.get(ident)
-        native_id = getattr(_known().get(ident), "_native_id", None)
+        native_id = self._native_id(ident)
         return account if account is None or native_id in (None, account.native_id) else None
 
     def open(self, ident: int, frame: FrameType, *, existed: bool = False) -> ThreadAccount:
@@ -89,7 +100,7 @@ class Threads:
         A thread of our own is ignored: its outermost frame is in our code.
         """
         thread = _known().get(ident)
-        native_id: int | None = getattr(thread, "_native_id", None)
+        native_id = self._native_id(ident)
         ignored = thread is None and self._is_ours(frame)
         has_clock = native_id is not None and self._run_queue_seconds is not None
         if ignored:

@@ -198,3 +198,17 @@ def test_timeline_is_in_cores(tmp_path: Path) -> None:
     assert max(timeline.values) > 0.2
     early = [value for time, value in zip(timeline.times_seconds, timeline.values, strict=True) if time < 0.4]
     assert sum(early) / len(early) < 0.2
+
+
+def test_a_forked_child_knows_its_own_thread(tmp_path: Path) -> None:
+    """Its main thread has a native id of its own, which `threading` tells only from Python 3.13 on."""
+    source = (
+        "import os\n"
+        "child = os.fork()\n"
+        "if child:\n"
+        "    os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
+        "profiler.start(folder, target)\n"
+        "spin(0.5)\n"
+    )
+    recorded = record(tmp_path, source)
+    assert recorded.seconds("cpu", "spin") > 0.3
