@@ -18,18 +18,24 @@ FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
-# The browser logs as an error what a sandboxed frame tries and may not do: that is the point of it.
-EXPECTED = ("sandboxed",)
 
 
 class Watched:
-    """A page of one server, in one theme and width."""
+    """A page of one server, in one theme and width. `expected` are words of errors that belong to a test."""
 
     def __init__(
-        self, browser: Browser, url: str, *, theme: str = "light", width: int = 1440, **more: Any
+        self,
+        browser: Browser,
+        url: str,
+        *,
+        theme: str = "light",
+        width: int = 1440,
+        expected: tuple[str, ...] = (),
+        **more: Any,
     ) -> None:
         self.url = url
         self.troubles: list[str] = []
+        self.expected = expected
         self.context = browser.new_context(
             viewport={"width": width, "height": 900},
             color_scheme=theme,
@@ -45,7 +51,7 @@ class Watched:
         self.page.on("request", lambda request: self._host(request.url))
 
     def _note(self, kind: str, text: str) -> None:
-        if kind == "error" and not any(word in text for word in EXPECTED):
+        if kind == "error" and not any(words in text for words in self.expected):
             self.troubles.append(f"console: {text}")
 
     def _host(self, url: str) -> None:
