@@ -89,7 +89,7 @@ def registered() -> tuple[tuple[str, TaskContext], ...]:
         try:
             found[each.name] = each.load()
         except Exception as error:  # noqa: BLE001 - one broken plugin never takes the others down
-            log.warning("the context %s cannot be used: %s: %s", each.name, describe(error))
+            log.warning("the context %s cannot be used: %s", each.name, describe(error))
     return tuple(found.items())
 
 

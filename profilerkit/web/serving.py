@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import logging
+import re
 import socket
 from urllib.parse import quote
 
@@ -17,6 +19,9 @@ DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8765
 BACKLOG = 128
 SHORTEST_TOKEN = 8
+
+
+TOKEN = re.compile(r"(?<=[?&])token=[^&\s]*")
 
 
 @frozen
@@ -73,6 +78,18 @@ def listen(place: Place) -> socket.socket:
     return listening
 
 
+class WithoutToken(logging.Filter):
+    """Keep the token of a first visit out of the log of requests."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Blank it out in the address, and let the record pass."""
+        if isinstance(record.args, tuple):
+            record.args = tuple(
+                TOKEN.sub("token=…", each) if isinstance(each, str) else each for each in record.args
+            )
+        return True
+
+
 def serve(settings: Settings, listening: socket.socket, access: Access, *, verbose: bool = False) -> None:
     """Serve on a listening socket until a signal ends it."""
     import uvicorn
@@ -87,5 +104,6 @@ def serve(settings: Settings, listening: socket.socket, access: Access, *, verbo
         lifespan="off",
         timeout_graceful_shutdown=3,
     )
+    logging.getLogger("uvicorn.access").addFilter(WithoutToken())
     with contextlib.suppress(KeyboardInterrupt):  # that is how it is ended
         uvicorn.Server(config).run(sockets=[listening])

@@ -71,6 +71,28 @@ def test_another_address_gets_a_token_that_is_printed_once(lab: Lab) -> None:
     assert process.returncode == 0
 
 
+def test_the_log_of_requests_has_no_token(lab: Lab) -> None:
+    """With -v each address is told, less the token of a first visit."""
+    with (lab.folder / "log").open("w+") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "profilerkit", "serve", "--port", "0", "-v", "--token", "correct-horse"],
+            env=lab.environment,
+            cwd=lab.folder,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
+        assert process.stdout is not None
+        address = process.stdout.readline().strip()
+        assert status(address, Cookie="x=1") == 401  # the cookie that comes with it is not sent on
+        process.send_signal(signal.SIGINT)
+        told = process.communicate(timeout=30)[0]
+        log.seek(0)
+        told += log.read()
+    assert "GET /?token=…" in told
+    assert "correct-horse" not in told
+
+
 def test_a_token_may_be_given(lab: Lab) -> None:
     """By the environment, then also on this machine's own address; a short one is refused."""
     with served(lab, PROFILERKIT_TOKEN="correct-horse") as (address, _):
