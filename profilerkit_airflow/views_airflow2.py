@@ -23,7 +23,14 @@ from profilerkit.model import Subject
 from profilerkit.web.access import SAFE_METHODS, Access, ForbiddenError, UnauthenticatedError, Viewer
 from profilerkit.web.hosting import Csrf, Hosting, Link
 from profilerkit_airflow import compat, metadata
-from profilerkit_airflow.access import CODE, TASK_INSTANCES, Person, viewer_of
+from profilerkit_airflow.access import (
+    CODE,
+    TASK_INSTANCES,
+    Person,
+    is_of_a_file,
+    of_a_file,
+    viewer_of,
+)
 from profilerkit_airflow.links import PREFIX
 from profilerkit_airflow.views_airflow3 import base_path
 
@@ -74,14 +81,12 @@ class Airflow2Person(Person):
 QUESTIONS = (("GET", TASK_INSTANCES), ("GET", CODE), ("PUT", None), ("PUT", TASK_INSTANCES))
 
 
-def ask_airflow() -> Airflow2Person | None:
-    """Return who is asking, in Flask's context; None for nobody who may see Airflow's pages."""
-    from airflow.auth.managers.models.resource_details import AccessView, DagAccessEntity, DagDetails
+def ask_airflow() -> Airflow2Person:
+    """Return who is asking, with all that Airflow answers about them, in Flask's context."""
+    from airflow.auth.managers.models.resource_details import DagAccessEntity, DagDetails
     from airflow.www.extensions.init_auth_manager import get_auth_manager
 
     manager = get_auth_manager()
-    if not manager.is_authorized_view(access_view=AccessView.WEBSITE):
-        return None
     readable = manager.get_permitted_dag_ids(methods=["GET"])
     allowed: set[tuple[str, str | None, str]] = {("GET", None, dag_id) for dag_id in readable}
     for dag_id in readable:
@@ -151,12 +156,21 @@ def make_blueprint() -> Blueprint:
     return blueprint
 
 
+def find_viewer(path: str) -> Viewer | None:
+    """Return who is asking for a path of the app, in Flask's context; None for nobody who may see Airflow."""
+    from airflow.auth.managers.models.resource_details import AccessView
+    from airflow.www.extensions.init_auth_manager import get_auth_manager
+
+    if not get_auth_manager().is_authorized_view(access_view=AccessView.WEBSITE):
+        return None
+    return of_a_file("") if is_of_a_file(path) else viewer_of(ask_airflow())
+
+
 def environment_for_app() -> dict[str, Any]:
     """Return the request for the app: below the blueprint, with who asks, and with its form unread."""
     from airflow.www.extensions.init_auth_manager import get_auth_manager
     from flask_wtf.csrf import generate_csrf
 
-    person = ask_airflow()
     environment = dict(request.environ)
     environment["SCRIPT_NAME"] = request.environ.get("SCRIPT_NAME", "") + PREFIX
     environment["PATH_INFO"] = request.environ["PATH_INFO"][len(PREFIX) :] or "/"
@@ -164,7 +178,7 @@ def environment_for_app() -> dict[str, Any]:
     login = None if manager.is_logged_in() else manager.get_url_login(next_url=request.url)
     environment.update(
         {
-            VIEWER: None if person is None else viewer_of(person),
+            VIEWER: find_viewer(environment["PATH_INFO"]),
             LOGIN_URL: login,
             CSRF_VALUE: generate_csrf(),
             CSRF_IS_GOOD: request.method in SAFE_METHODS or _csrf_is_good(),

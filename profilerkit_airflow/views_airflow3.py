@@ -15,7 +15,7 @@ from profilerkit.model import Subject
 from profilerkit.web.access import Access, ForbiddenError, UnauthenticatedError, Viewer
 from profilerkit.web.hosting import Csrf, Hosting, Link
 from profilerkit_airflow import compat, metadata
-from profilerkit_airflow.access import Person, viewer_of
+from profilerkit_airflow.access import Person, is_of_a_file, of_a_file, viewer_of
 
 CSRF_FIELD = "csrf_token"
 CSRF_SECONDS = 12 * 3600
@@ -83,7 +83,9 @@ class Airflow3Access(Access):
 
         user = from_thread.run(_airflow_user, request)
         request.state.profilerkit_user = str(user.get_id())
-        return viewer_of(Airflow3Person(user, get_auth_manager(), _teams()))
+        person = Airflow3Person(user, get_auth_manager(), _teams())
+        path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+        return of_a_file(person.name) if is_of_a_file(path) else viewer_of(person)
 
 
 async def _airflow_user(request: Request) -> Any:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-OPEN = frozenset({("GET", "/static/{version}/{path:path}")})
-"""Our own files: they are the same for everybody."""
+OUR_FILES = frozenset({("GET", "/static/{version}/{path:path}")})
+"""They are the same for everybody whom Airflow knows."""
 
 OF_A_RECORDING = frozenset(
     {
@@ -48,7 +48,7 @@ CHANGES = frozenset(
 )
 
 ALL = (
-    OPEN
+    OUR_FILES
     | OF_A_RECORDING
     | OF_TWO_RECORDINGS
     | OF_A_SERIES
