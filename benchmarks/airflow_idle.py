@@ -3,8 +3,8 @@
     .envs/airflow-3.3/bin/python benchmarks/airflow_idle.py
 
 The import is that of our provider and our policy, less what Airflow imports of the standard library by
-itself. The task's cost is the CPU time of entering and leaving its contexts in a forked process, as on a worker;
-requests are off, so that no look-up is in it.
+itself. The task's cost is the CPU time of entering and leaving its contexts in a forked process, as on a
+worker; requests are off, so that no look-up is in it.
 """
 
 from __future__ import annotations
