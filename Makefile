@@ -133,6 +133,7 @@ $(VENV)/.ready-for-docs: $(VENV)/.ready-to-run
 $(AIRFLOW_VENV)/.ready: pyproject.toml constraints/airflow-$(AIRFLOW).txt
 	@test -n "$(AIRFLOW_PYTHON)" || { echo "No Python 3.10 to 3.12 was found. Name one: make $(MAKECMDGOALS) AIRFLOW_PYTHON=/path/to/python"; exit 1; }
 	$(AIRFLOW_PYTHON) -m venv $(AIRFLOW_VENV)
-	$(AIRFLOW_VENV)/bin/python -m pip --disable-pip-version-check install --quiet --no-deps -r constraints/airflow-$(AIRFLOW).txt
+	$(AIRFLOW_VENV)/bin/python -m pip --disable-pip-version-check install --quiet uv
+	$(AIRFLOW_VENV)/bin/uv pip install --quiet --python $(AIRFLOW_VENV)/bin/python --no-deps -r constraints/airflow-$(AIRFLOW).txt
 	$(AIRFLOW_VENV)/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
