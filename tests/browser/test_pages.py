@@ -37,7 +37,12 @@ PAGES = {
     "plugins": "/plugins",
     "not there": "/recordings/01a21e57-0000-7000-8000-000000000000",
 }
-FAILURES = {"compare, one is gone": "404", "not there": "404", "profiles, search not understood": "400"}
+FAILURES = {
+    "compare, one is gone": "404",
+    "not there": "404",
+    "trend of nothing": "404",
+    "profiles, search not understood": "400",
+}
 
 
 def tabs(page: Page) -> dict[str, set[str]]:

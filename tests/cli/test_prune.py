@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import select
+import signal
 import subprocess
 import sys
 from datetime import datetime, timedelta, timezone
@@ -124,6 +125,12 @@ def test_yes_and_dry_run_do_not_ask(lab: Lab) -> None:
     assert listed(lab) == []
 
 
+def _on_a_terminal() -> None:
+    """Make the terminal ours; a shell without job control has what it starts ignore interrupts."""
+    os.close(os.open(os.ttyname(0), os.O_RDWR))
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def typed(lab: Lab, answer: str, *arguments: str) -> str:
     """Run a command on a terminal, answer its question, and return what stood there."""
     ours, theirs = pty.openpty()
@@ -137,7 +144,7 @@ def typed(lab: Lab, answer: str, *arguments: str) -> str:
         env=environment,
         cwd=lab.folder,
         start_new_session=True,
-        preexec_fn=lambda: os.close(os.open(os.ttyname(0), os.O_RDWR)),
+        preexec_fn=_on_a_terminal,
     ) as process:
         os.close(theirs)
         said, interrupt = "", answer == "\x03"

@@ -56,7 +56,7 @@ def test_nothing_is_rendered_before_somebody_asks(lab: Lab) -> None:
     """The store has recordings, raw files, readings and events: no report, no page."""
     files = [path for path in lab.store.rglob("*") if path.is_file()]
     relative = [path.relative_to(lab.store).as_posix() for path in files]
-    kinds = ("/recording.json", ".json.gz", ".zst", "-running.json", "-final.json")
+    kinds = ("/recording.json", ".json.gz", ".zst", "-running.json", "-final.json", "maintenance.json")
     assert [name for name in relative if not name.endswith(kinds)] == []
     assert [name for name in relative if "/reports/" in name] == []
     assert [path for path in files if b"<html" in path.read_bytes().lower()] == []
