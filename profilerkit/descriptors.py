@@ -41,14 +41,24 @@ def opened() -> set[int]:
         return set()
 
 
-def opened_since(before: set[int], kept: tuple[str, ...]) -> frozenset[int]:
+Identity = tuple[int, int]
+"""Device and inode of an open file."""
+
+
+def opened_since(before: set[int], kept: tuple[str, ...]) -> dict[int, Identity]:
     """Return the descriptors opened since `before` whose file's name begins with one of `kept`."""
-    found = set()
+    found = {}
     for each in opened() - before:
         with contextlib.suppress(OSError):
             if os.readlink(f"/proc/self/fd/{each}").startswith(kept):
-                found.add(each)
-    return frozenset(found)
+                found[each] = identity(each)
+    return found
+
+
+def identity(descriptor: int) -> Identity:
+    """Return which file a descriptor is open on. Raises OSError when it is closed."""
+    found = os.fstat(descriptor)
+    return found.st_dev, found.st_ino
 
 
 def _limit() -> int:

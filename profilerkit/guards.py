@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
+from profilerkit.descriptors import Identity, identity
 from profilerkit.retrace import hide_our_frames
 
 Yield = Callable[[str, str], None]
@@ -98,9 +99,9 @@ class Guards:
         self._let_go = let_go
         self._before_exec = before_exec
         self._wrapped: list[tuple[Any, str, Wrapped]] = []
-        self.own_descriptors: frozenset[int] = frozenset()
+        self.own_descriptors: Mapping[int, Identity] = {}
 
-    def install(self, claims: frozenset[str], descriptors: frozenset[int]) -> None:
+    def install(self, claims: frozenset[str], descriptors: Mapping[int, Identity]) -> None:
         """Guard these claims; `descriptors` are those that profilers keep open."""
         self.own_descriptors = descriptors
         for name in ("execv", "execve"):
@@ -136,16 +137,24 @@ class Guards:
             setattr(module, name, wrapped)
             self._wrapped.append((module, name, wrapped))
 
+    def _is_own(self, descriptor: int) -> bool:
+        """Tell whether this is a profiler's: the number alone may be another file's by now."""
+        known = self.own_descriptors.get(descriptor)
+        try:
+            return known is not None and identity(descriptor) == known
+        except OSError:
+            return False
+
     def _close(self, fd: int) -> None:
-        if fd in self.own_descriptors:
+        if self._is_own(fd):
             self._let_go("descriptors", "the program closed a descriptor that it writes to (os.close)")
 
     def _dup2(self, fd: int, fd2: int, inheritable: bool = True) -> None:
-        if fd2 in self.own_descriptors:
+        if self._is_own(fd2):
             self._let_go("descriptors", "the program took a descriptor that it writes to (os.dup2)")
 
     def _closerange(self, fd_low: int, fd_high: int) -> None:
-        if any(fd_low <= each < fd_high for each in self.own_descriptors):
+        if any(fd_low <= each < fd_high and self._is_own(each) for each in self.own_descriptors):
             self._let_go("descriptors", "the program closed its descriptors (os.closerange)")
 
     def _wrap_hook_setters(self, setter: str, claims: tuple[str, ...]) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from profilerkit import process, spool
+from profilerkit.descriptors import identity
 from profilerkit.signals import no_sigchld
 
 _HIGH = 200
@@ -53,8 +54,7 @@ class WatcherLink:
                 os.close(pidfd)
         self._socket = socket.socket(fileno=ours_fd)
         self._socket.settimeout(None)
-        found = os.fstat(ours_fd)
-        self._identity = (found.st_dev, found.st_ino)
+        self._identity = identity(ours_fd)
         self.send({"say": "hello", "pidfd": pidfd >= 0, **self._hello()})
 
     def _spawn(self, link: int, pidfd: int) -> int:
@@ -135,10 +135,9 @@ class WatcherLink:
         if self._socket is None:
             return False
         try:
-            found = os.fstat(self._socket.fileno())
+            return identity(self._socket.fileno()) == self._identity
         except OSError:
             return False
-        return (found.st_dev, found.st_ino) == self._identity
 
 
 def _moved_up(end: socket.socket) -> int:

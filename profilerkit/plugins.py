@@ -47,6 +47,15 @@ def find_through(host: Callable[[str], Iterable[EntryPoint]]) -> None:
     entry_points.cache_clear()
 
 
+def forget() -> None:
+    """Have plugins looked for anew: a distribution came or went while this process runs."""
+    from stevedore.extension import ExtensionManager
+
+    entry_points.cache_clear()
+    for group in GROUPS:
+        ExtensionManager.ENTRY_POINT_CACHE.pop(group, None)
+
+
 @functools.cache
 def entry_points(group: str) -> tuple[EntryPoint, ...]:
     """Return the entry points of a group, by name, without importing any of them."""

@@ -208,9 +208,9 @@ class Session:
         with self._reported("the program could not be guarded"):
             # What profilers opened and keep: the program must not close it, its children not have it.
             files = (f"{self.folder}{os.sep}", f"/proc/{os.getpid()}/")
-            for each in opened_since(descriptors_before, files):
+            kept = opened_since(descriptors_before, files)
+            for each in kept:
                 os.set_inheritable(each, False)
-            kept = opened_since(descriptors_before, (*files, "pipe:"))
             self._guards.install(self._inside.claims, kept)
             if self._inside and self._link is not None:
                 with held_from_new_threads():

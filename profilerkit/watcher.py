@@ -94,6 +94,9 @@ class Watcher:
     def ended(self) -> bool:
         """Tell whether the recording is over: by its word, by its file, or because the process is dead."""
         alive = self.alive()
+        # A goodbye that was sent just before the end may not be read yet.
+        while not alive and self.link_open and select.select([self.link], [], [], 0)[0]:
+            self.receive()
         if not self.goodbye and (not alive or not self.link_open):
             session = spool.read_json(self.spool / spool.SESSION) or {}
             self.goodbye = session.get("phase") == "ended"

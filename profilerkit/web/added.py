@@ -86,8 +86,11 @@ def _add(app: FastAPI, site: Site, pages: Any) -> None:
     router = pages.router(PageContext(site, pages.slug))
     if templates := getattr(pages, "templates", None):
         site.loaders[pages.slug] = jinja2.FileSystemLoader(Path(templates))
-    # The viewer comes first: the guard asks about them.
+    # The viewer comes first: the guard asks about them. The OpenAPI tells of our own API alone.
     app.include_router(
-        router, prefix=f"/pages/{pages.slug}", dependencies=[Depends(current_viewer), Depends(guard)]
+        router,
+        prefix=f"/pages/{pages.slug}",
+        dependencies=[Depends(current_viewer), Depends(guard)],
+        include_in_schema=False,
     )
     site.entries.append(Entry(pages.title, f"/pages/{pages.slug}/", visible))

@@ -175,9 +175,9 @@ def test_deep_stacks_are_cut(tmp_path: Path) -> None:
 
 def test_a_full_tree_says_so(tmp_path: Path) -> None:
     """Beyond the limit callees count with their caller, nothing is lost, and a note tells."""
-    lines = "\n".join(f"def f{number}(): spin(0.004)" for number in range(150))
+    lines = "\n".join(f"def f{number}(): spin(0.004)" for number in range(400))
     recorded = record(
-        tmp_path, f"{lines}\nfor each in range(150): globals()[f'f{{each}}']()\n", max_nodes=100
+        tmp_path, f"{lines}\nfor each in range(400): globals()[f'f{{each}}']()\n", max_nodes=100
     )
     assert "reached its limit" in recorded.notes
     total = sum(self_seconds(recorded.reading, "cpu").values())

@@ -27,7 +27,8 @@ PROGRAMS = {
     "def look(): print(hasattr(local, 'x'), threading.current_thread().name)\n"
     "t = threading.Thread(target=look); t.start(); t.join()\n",
     "asyncio": "import asyncio\nasync def work(n):\n    await asyncio.sleep(0.01)\n    return n\n"
-    "async def main():\n    print(sum(await asyncio.gather(*map(work, range(50)))))\n"
+    "async def main():\n    asyncio.get_running_loop().slow_callback_duration = 60\n"
+    "    print(sum(await asyncio.gather(*map(work, range(50)))))\n"
     "    print(await asyncio.to_thread(lambda: 5))\n    try:\n"
     "        await asyncio.wait_for(asyncio.sleep(9), 0.05)\n"
     "    except asyncio.TimeoutError: print('timeout')\nasyncio.run(main(), debug=True)\n",

@@ -25,8 +25,8 @@ def neighbours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Plac
     """Give a store where a third party's distribution is installed."""
     monkeypatch.syspath_prepend(str(Path(__file__).with_name("third_party")))
     monkeypatch.setenv("NEIGHBOURS_TRACE", str(tmp_path / "trace"))
-    plugins.entry_points.cache_clear()
+    plugins.forget()
     installed.cache_clear()
     yield Place(tmp_path)
-    plugins.entry_points.cache_clear()
+    plugins.forget()
     installed.cache_clear()
