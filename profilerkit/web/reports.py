@@ -23,8 +23,16 @@ router = APIRouter()
 
 
 def ask(site: Site, event: Event, report: str, *, again: bool = False, wait_seconds: float = 0.0) -> State:
-    """Return how far a report is, beginning it when nobody has."""
+    """Return how far a report is, beginning it when nobody has.
+
+    While the captures are being read for the recording's page nothing is begun: a report would read
+    them at the same time once more.
+    """
     order = Order("report", (event,), report)
+    if site.workshop.look(order) is None:
+        reading = site.workshop.ask(Order("overview", (event,)), wait_seconds=wait_seconds)
+        if reading.state == RENDERING:
+            return reading
     return site.workshop.ask(order, again=again, wait_seconds=wait_seconds)
 
 

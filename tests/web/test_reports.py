@@ -36,6 +36,20 @@ def test_two_viewers_of_two_servers_have_it_rendered_once(neighbours: Place) -> 
     assert clients[0].get(f"/recordings/{found.id}/reports/calls.counted/file").content == b"made"
 
 
+def test_a_page_and_its_reports_read_a_capture_once(neighbours: Place) -> None:
+    """A report that is asked for while the captures are being read waits for that."""
+    found = neighbours.put_captures(calls=FUNCTIONS)
+    client = neighbours.client()
+    addresses = [
+        f"/api/v1/recordings/{found.id}/{each}" for each in ("timelines", "reports/calls.counted", "hot")
+    ]
+    for address in addresses:
+        client.get(address)
+    for address in addresses:
+        assert until_made(client, address).status_code == 200
+    assert (neighbours.folder / "trace-of-reading").read_bytes() == b"x"
+
+
 def test_a_new_revision_is_rendered_anew(neighbours: Place) -> None:
     """What was made of a recording that still ran is not shown for one that has ended."""
     found = neighbours.put_captures(calls=FUNCTIONS)
