@@ -55,7 +55,8 @@ def _thinned(samples: Sequence[Sample]) -> Iterator[Sample]:
 def _timelines(samples: Sequence[Sample], account: Account, shift_seconds: float) -> Iterator[Timeline]:
     read_before, written_before = account.before("read_bytes"), account.before("written_bytes")
     parts: list[tuple[str, str, TimelineValue]] = [
-        ("rss", "bytes", lambda each: each.peak_rss_bytes),
+        # What has died has no memory: the line ends there, and does not fall to zero.
+        ("rss", "bytes", lambda each: each.peak_rss_bytes or None),
         ("threads", "count", lambda each: each.threads),
         ("processes", "count", lambda each: each.processes),
         ("container", "bytes", lambda each: each.container_bytes),

@@ -81,16 +81,18 @@ def _find(site: Site, viewer: Viewer, reference: str) -> tuple[Event | None, Not
 
 
 def _choices(site: Site, viewer: Viewer, events: list[Event | None]) -> list[Recording]:
-    """Return what one could compare with: runs of the same series, else the newest of all."""
-    chosen = next((event for event in events if event is not None), None)
-    if chosen is not None:
-        runs = site.catalog.trend(chosen.recording.subject.series, scope=viewer.scope, limit=CHOICES + 1)
-        ids = [run.id for run in reversed(runs) if run.id != chosen.recording.id]
-        found = [site.catalog.find(each, scope=viewer.scope) for each in ids[:CHOICES]]
-        if found:
-            return [as_shown(event) for event in found]
-    page = site.catalog.page(scope=viewer.scope, limit=CHOICES)
-    return [row.recording for row in page.rows if chosen is None or row.recording.id != chosen.recording.id]
+    """Return what can be chosen: what is, and the runs of the same series, else the newest of all."""
+    chosen = [event for event in events if event is not None]
+    found = {event.recording.id: as_shown(event) for event in chosen}
+    if chosen:
+        runs = site.catalog.trend(chosen[0].recording.subject.series, scope=viewer.scope, limit=CHOICES)
+        for run in runs:
+            if run.id not in found:
+                found[run.id] = as_shown(site.catalog.find(run.id, scope=viewer.scope))
+    if len(found) <= len(chosen):
+        page = site.catalog.page(scope=viewer.scope, limit=CHOICES)
+        found = {**{row.recording.id: row.recording for row in page.rows}, **found}
+    return sorted(found.values(), key=lambda each: each.id, reverse=True)  # ids sort by time
 
 
 def _compared(site: Site, a: Event, b: Event, profiler: str, metric: str, small: bool) -> dict[str, Any]:
