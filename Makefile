@@ -66,7 +66,7 @@ bench: $(VENV)/.ready-to-bench ## Run every benchmark against its bar
 	$(BIN)/python tools/bench.py
 
 accept: $(VENV)/.ready-to-bench ## Run what docs/acceptance.toml lists and print pass, miss or absent
-	$(BIN)/python tools/accept.py $(ACCEPT)
+	$(BIN)/python tools/accept.py --workers $(BUSY_WORKERS) $(ACCEPT)
 
 docs: $(VENV)/.ready-for-docs ## Build the site into site/ with every link checked
 	$(BIN)/zensical build --strict

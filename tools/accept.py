@@ -1,9 +1,10 @@
 """Run the commands that show that the criteria of docs/acceptance.toml hold, and print which do.
 
-    python tools/accept.py [--only GLOB] [--list] [--verbose]
+    python tools/accept.py [--only GLOB] [--kind KIND] [--workers N] [--list] [--verbose]
 
-A command that several criteria share runs once. It passes with exit code 0. It is absent when the
-file, test, make target or tool that it names does not exist. Exits with 0 when everything passes.
+With workers the tests of this environment run side by side; benchmarks always run alone. A command
+that several criteria share runs once. It passes with exit code 0. It is absent when the file, test,
+make target or tool that it names does not exist. Exits with 0 when everything passes.
 """
 
 from __future__ import annotations
@@ -133,8 +134,14 @@ def main() -> int:
     parser.add_argument("--only", metavar="GLOB", default="*", help="only the criteria whose id fits")
     parser.add_argument("--list", action="store_true", help="list the criteria and run nothing")
     parser.add_argument("--verbose", action="store_true", help="show what the commands print")
+    parser.add_argument("--kind", choices=KINDS, help="only the criteria of this kind")
+    parser.add_argument("--workers", type=int, default=0, help="run so many tests side by side")
     asked = parser.parse_args()
-    criteria = [each for each in load() if fnmatch.fnmatchcase(each.id, asked.only)]
+    criteria = [
+        each
+        for each in load()
+        if fnmatch.fnmatchcase(each.id, asked.only) and asked.kind in (None, each.kind)
+    ]
     if not criteria:
         print(f"No criterion fits {asked.only!r}.", file=sys.stderr)
         return 2
@@ -143,19 +150,27 @@ def main() -> int:
             print(f"{each.id:<16} {each.kind:<10} {each.title}")
             print(f"{'':<16} {each.bar}\n{'':<16} $ {each.command}")
         return 0
-    results = run_all(dict.fromkeys(each.command for each in criteria), verbose=asked.verbose)
+    commands = dict.fromkeys(each.command for each in criteria)
+    results = run_all(commands, workers=asked.workers, verbose=asked.verbose)
     return report(criteria, results)
 
 
-def run_all(commands: Iterable[str], *, verbose: bool) -> dict[str, Result]:
-    """Run each command and say how it went as it goes."""
+def run_all(commands: Iterable[str], *, workers: int, verbose: bool) -> dict[str, Result]:
+    """Run each command and say how it went as it goes: what a benchmark measured, the end of what failed."""
     results = {}
     for command in commands:
         print(f"$ {command}", file=sys.stderr, flush=True)
-        result = results[command] = run(command, verbose=verbose)
-        if result.verdict != "pass" and result.output:
-            print("\n".join(f"    {line}" for line in result.output.splitlines()[-15:]), file=sys.stderr)
+        result = results[command] = run(side_by_side(command, workers), verbose=verbose)
+        if result.verdict != "pass" or "benchmarks/" in command:
+            print("\n".join(f"    {line}" for line in result.output.splitlines()[-25:]), file=sys.stderr)
+        print(f"    {result.verdict}, {result.seconds:.0f} s", file=sys.stderr, flush=True)
     return results
+
+
+def side_by_side(command: str, workers: int) -> str:
+    """Return a command whose tests, those of this environment, run side by side."""
+    options = f"-n {workers} --dist loadfile" if workers else ""
+    return re.sub(r"(^|&& )((?:[A-Z_]+=\S+ )*pytest)\b", rf"\1\2 {options}".rstrip(), command)
 
 
 def report(criteria: list[Criterion], results: dict[str, Result]) -> int:
