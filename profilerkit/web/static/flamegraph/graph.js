@@ -22,7 +22,7 @@ export class Graph {
     this.focused = 0;
     this.onzoom = () => {};
     scroller.addEventListener("scroll", () => this.draw(), { passive: true });
-    new ResizeObserver(() => this.resize()).observe(scroller);
+    new ResizeObserver(() => this.resized()).observe(scroller);
   }
 
   show(placed, root = 0) {
@@ -60,6 +60,12 @@ export class Graph {
     if (!this.placed) return 0;
     const walked = this.placed.depth[this.focused] + 1;
     return Math.max(walked, this.rowsFor([0, 1]), this.rowsFor(this.range(this.root)));
+  }
+
+  // An observer tells of the first size too, for which everything is drawn already.
+  resized() {
+    const { clientWidth, clientHeight } = this.scroller;
+    if (clientWidth !== this.width || Math.min(this.rows * ROW, clientHeight || this.rows * ROW) !== this.height) this.resize();
   }
 
   resize() {
