@@ -14,8 +14,10 @@ from profilerkit.render import Shelf, get_reading
 def read_all(shelf: Shelf, profiler: str | None = None) -> tuple[dict[str, Reading], dict[str, str]]:
     """Return the readings of all captures that can be read, and why the others cannot, by profiler.
 
-    Of one profiler only, when it is named: a large capture takes its time.
+    Of one profiler only, when it is named: a large capture takes its time. While a recording runs, what
+    a reader notes of a capture that has no end yet is left out.
     """
+    runs = shelf.recording.status is Status.RUNNING
     readings: dict[str, Reading] = {}
     errors: dict[str, str] = {}
     for capture in shelf.recording.captures:
@@ -23,7 +25,8 @@ def read_all(shelf: Shelf, profiler: str | None = None) -> tuple[dict[str, Readi
         if nothing or profiler not in (None, capture.profiler):
             continue
         try:
-            readings[capture.profiler] = get_reading(shelf, capture)
+            reading = get_reading(shelf, capture)
+            readings[capture.profiler] = attrs.evolve(reading, notes=()) if runs else reading
         except ProfilerKitError as error:
             errors[capture.profiler] = str(error)
     return readings, errors

@@ -73,12 +73,15 @@ def _rows(rows: Sequence[HotRow]) -> list[list[Any]]:
 
 
 def peak(readings: Mapping[str, Reading]) -> dict[str, Any] | None:
-    """Return the highest point of the memory's line: its name, value and time."""
-    lines = [line for each in readings.values() for line in each.timelines if line.values]
+    """Return the highest point of the memory's line: its name, value and time.
+
+    Of several such lines it is that of `resources`, whose peak is the recording's too.
+    """
+    order = sorted(readings, key=lambda each: each != "resources")
+    lines = [line for each in order for line in readings[each].timelines if line.values]
     for name in PEAK_LINES:
-        found = [line for line in lines if line.name == name]
-        if found:
-            best = max(found, key=lambda line: max(line.values))
+        best = next((line for line in lines if line.name == name), None)
+        if best is not None:
             number = max(range(len(best.values)), key=best.values.__getitem__)
             return {"name": name, "value": best.values[number], "at_seconds": best.times_seconds[number]}
     return None

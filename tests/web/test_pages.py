@@ -8,13 +8,16 @@ from html import unescape
 from typing import Any
 from urllib.parse import parse_qs
 
+import attrs
 import pytest
 from fastapi.testclient import TestClient
 
+from profilerkit.contents import read_all
 from profilerkit.model import Evidence, Outcome, Recording, Status, Subject
 from profilerkit.reading import Metric, Reading, StackBuilder, Timeline
+from profilerkit.render import StoreShelf
 from tests.web.site import Place, until_made
-from tests.web.test_third_parties import FUNCTIONS, stacks
+from tests.web.test_third_parties import BEATS, FUNCTIONS, stacks
 
 MIB = 1 << 20
 START = datetime.now(timezone.utc) - timedelta(days=7)
@@ -178,6 +181,17 @@ def test_a_running_recording_shows_what_is_known(place: Place) -> None:
     page = place.client().get(f"/recordings/{found.id}").text
     assert re.search(r'<html [^>]*data-refresh="\d+"', page)
     assert "100.0 MiB" in page
+
+
+@pytest.mark.parametrize(("status", "notes"), [("complete", ("Cut off.",)), ("running", ())])
+def test_notes_are_of_what_has_ended(neighbours: Place, status: str, notes: tuple[str, ...]) -> None:
+    """What a reader notes of a capture without an end is told only once the recording has ended."""
+    neighbours.put_captures(beats=attrs.evolve(BEATS, notes=("Cut off.",)))
+    (event,) = neighbours.archive.recordings()
+    shelf = StoreShelf(neighbours.archive, event)
+    shelf.recording = attrs.evolve(shelf.recording, status=Status(status))
+    readings, _ = read_all(shelf)
+    assert readings["beats"].notes == notes
 
 
 # -- compare, trend, plugins ---------------------------------------------------------------------------
