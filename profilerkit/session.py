@@ -42,6 +42,8 @@ class Session:
         self.problem: str | None = None
         """Why nothing is recorded: there is no place to record to. The program goes on."""
         self.active = False
+        self.shipped_in_time = True
+        """Whether the upload was done within `upload_timeout`, or need not be waited for."""
         self._began = (time.perf_counter(), time.process_time())
         self._inside = Inside(self.id, self._report, self._warn)
         self._state: dict[str, Any] = {}
@@ -101,8 +103,8 @@ class Session:
             self.active = False
             with self._reported("the watcher could not be told"):
                 self._say_goodbye()
-        if self._upload_timeout > 0 and not self._unwatched:
-            self.wait_shipped(self._upload_timeout)
+        if self._upload_timeout > 0:
+            self.shipped_in_time = self.wait_shipped(0.0 if self._unwatched else self._upload_timeout)
 
     def note_outcome(self, outcome: str) -> None:
         """Tell at once how the code is ending, in case that nothing more can be said."""
@@ -123,6 +125,13 @@ class Session:
         """Return `complete`, or `partial` when a profiler in this process is not, as known at the end."""
         inside = [each for each in self._state["profilers"].values() if each["placement"] == "inside"]
         return "complete" if all(each["status"] == "complete" for each in inside) else "partial"
+
+    @property
+    def problems(self) -> list[str]:
+        """Return in words what has failed so far in this process, but what the plan has warned of."""
+        told = [each for each in self._state.get("warnings", ()) if each not in self.plan["warnings"]]
+        lost = {name: each["error"] for name, each in self._state.get("profilers", {}).items()}
+        return [*told, *(f"{name}: {error}" for name, error in lost.items() if error)]
 
     def used(self) -> dict[str, float | None]:
         """Return the peak of memory, the seconds and CPU seconds of the recorded code, until its end."""

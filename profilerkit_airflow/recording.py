@@ -7,6 +7,7 @@ import gc
 import logging
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from profilerkit_airflow import compat
@@ -35,6 +36,8 @@ class TaskRecording:
         self._selection = selection
         self._conn_id = store_conn_id
         self._session: Session | None = None
+        self._said: list[str] = []
+        """What the task's log has been told of what failed."""
         self._killed = False
         self._restore: Any = None
 
@@ -42,10 +45,13 @@ class TaskRecording:
         """Start to record; whatever fails, the task runs."""
         with garbage_kept():
             session = self._start()
+        from profilerkit_airflow.log import say_problems
+
         if session.problem is not None:
             log.warning("profilerkit: not recorded: %s", session.problem)
             return self
         self._session = session
+        self._said = say_problems(session)
         self._watch_kills()
         return self
 
@@ -62,16 +68,17 @@ class TaskRecording:
         from profilerkit_airflow.log import say_ended
         from profilerkit_airflow.metrics import send
 
-        say_ended(session)
+        say_ended(session, self._said)
         send(session, self._run.names, outcome)
 
     def _start(self) -> Session:
         from profilerkit.session import Session
-        from profilerkit_airflow.log import say_started
+        from profilerkit_airflow.log import say_started, say_waiting
 
         plan = self._plan()
         session = Session(plan)
         say_started(self._run, [each["name"] for each in plan["profilers"]])
+        say_waiting(Path(plan["spool"]))
         session.start()
         return session
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
+from profilerkit.waiting import find_waiting
 from tests.airflow.lab import TaskRuns
-from tests.airflow.stack import AIRFLOW_3, free_port
+from tests.airflow.stack import AIRFLOW_3, free_port, wait_for
+from tests.airflow.support.stores import PASSWORD, disk, on_s3, s3_that_refuses
 
 ALL = ["resources", "cpu", "memray"]
 only_airflow_3 = pytest.mark.skipif(not AIRFLOW_3, reason="`airflow tasks test` has no conf")
@@ -143,19 +146,52 @@ def test_a_killed_task_leaves_its_recording(tasks: TaskRuns) -> None:
     assert "/profilerkit/task?dag_id=small" in result.log
 
 
-def test_a_store_that_is_down_keeps_the_task_and_the_spool(tasks: TaskRuns) -> None:
-    """The task does not wait, and what was recorded stays on the worker."""
-    url = "s3://bucket/prefix"
-    conn = {"conn_type": "aws", "login": "key", "password": "secret"}
-    conn["extra"] = {"endpoint_url": f"http://127.0.0.1:{free_port()}"}  # type: ignore[assignment]
-    result = tasks.run(
-        rules=[{"profilers": ["cpu"]}], store=url, store_conn_id="down", AIRFLOW_CONN_DOWN=json.dumps(conn)
-    )
+@pytest.fixture(params=["down", "wrong credentials", "full", "read-only"])
+def refusing(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[dict[str, str], str]]:
+    """Give the settings of a store that takes nothing, and a word of the reason."""
+    if request.param == "down":
+        yield on_s3(f"http://127.0.0.1:{free_port()}"), "connect"
+    elif request.param == "wrong credentials":
+        with s3_that_refuses() as settings:
+            yield settings, "Access Key Id"
+    else:
+        with disk(tmp_path / "disk", full=request.param == "full") as settings:
+            yield settings, {"full": "No space left", "read-only": "Read-only"}[request.param]
+
+
+def test_a_store_that_refuses_keeps_the_task_and_the_spool(
+    tasks: TaskRuns, refusing: tuple[dict[str, str], str]
+) -> None:
+    """The task is as it was, one line of its log tells of it, and of the reason once it is known."""
+    settings, reason = refusing
+    result = tasks.run(rules=[{"profilers": ["cpu"]}], upload_timeout="3", **settings)
     assert (result.exit, result.returned["kept"]) == (0, 5)
+    (told,) = [each for each in result.log.splitlines() if "not uploaded in time" in each]
+    assert reason.lower() in told.lower() or "the store has not answered yet" in told
     assert len(tasks.left()) == 1
-    assert "secret" not in "".join(
+    wait_for(lambda: find_waiting(tasks.spool), 120, "the store's refusal")
+    # Where no task waits for its upload, the next one on the worker tells.
+    result = tasks.run(rules=[{"profilers": ["cpu"]}], **settings)
+    assert (result.exit, result.returned["kept"]) == (0, 5)
+    (told,) = [each for each in result.log.splitlines() if "not uploaded yet" in each]
+    assert reason.lower() in told.lower()
+    assert len(tasks.left()) == 2
+    assert PASSWORD not in "".join(
         path.read_text(errors="replace") for path in tasks.spool.rglob("*") if path.is_file()
     )
+
+
+def test_a_watcher_that_cannot_start_leaves_the_task_as_it_was(tasks: TaskRuns) -> None:
+    """As in a Python that is embedded, whose executable is none; what is recorded stays in the spool."""
+    result = tasks.run(rules=[{"profilers": ALL}], SMALL_EXECUTABLE="/nowhere/python")
+    assert (result.exit, result.returned["kept"]) == (0, 5)
+    (told,) = [each for each in result.log.splitlines() if "the watcher could not be started" in each]
+    assert "/nowhere/python" in told
+    assert len(tasks.left()) == 1
+    # The next task of this worker has it uploaded.
+    assert tasks.run(rules=[{"profilers": ["resources"]}]).exit == 0
+    first, _ = tasks.recordings(2)
+    assert (first["outcome"], profilers(first)) == ("success", ALL)
 
 
 def test_a_connection_that_is_missing_leaves_the_task_unprofiled(tasks: TaskRuns) -> None:
@@ -179,16 +215,11 @@ def test_an_upload_that_hangs_holds_the_task_no_longer_than_allowed(tasks: TaskR
     import socket
 
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        conn = {"conn_type": "aws", "login": "k", "password": "s"}
-        conn["extra"] = {"endpoint_url": f"http://127.0.0.1:{silent.getsockname()[1]}"}  # type: ignore[assignment]
-        result = tasks.run(
-            rules=[{"profilers": ["resources"]}],
-            store="s3://bucket",
-            store_conn_id="slow",
-            upload_timeout="2",
-            AIRFLOW_CONN_SLOW=json.dumps(conn),
-        )
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        result = tasks.run(rules=[{"profilers": ["resources"]}], upload_timeout="2", **on_s3(address))
     assert (result.exit, result.returned["kept"]) == (0, 5)
+    (told,) = [each for each in result.log.splitlines() if "not uploaded in time" in each]
+    assert "the store has not answered yet" in told
     assert len(tasks.left()) == 1
 
 

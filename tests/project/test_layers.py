@@ -38,6 +38,7 @@ LAYERS = (
         "outside",
         "quotas",
         "receipts",
+        "waiting",
     },
     {"plugins", "readings", "source", "worker", "localstore", "journal"},
     {"stores", "select", "stacks", "dayfiles", "survey"},
@@ -69,7 +70,7 @@ LAYERS = (
 RECORDING = {
     "assemble", "claims", "deadline", "depth", "descriptors", "evidence", "forks", "guards", "inside",
     "launch", "link", "outside", "quiet", "quotas", "receipts", "retrace", "session", "ship", "shipping",
-    "signals", "spool", "state", "watcher",
+    "signals", "spool", "state", "waiting", "watcher",
 }  # fmt: skip
 VIEWING = {"catalog", "comparison", "contents", "render", "source", "stacks", "verdict", "web"}
 LIGHT = RECORDING - {"assemble", "ship"} | {"_version", "errors", "process"}
@@ -85,7 +86,7 @@ OPEN_TO_HOSTS = {
     f"{CORE}.{each}"
     for each in (
         *("catalog", "errors", "interfaces", "model", "options", "plugins", "reading", "receipts", "redact"),
-        *("retrace", "select", "session", "settings", "stores", "storeurl", "web", "_version"),
+        *("retrace", "select", "session", "settings", "stores", "storeurl", "waiting", "web", "_version"),
     )
 }
 """The parts of the core that a host builds on: they change with notice."""

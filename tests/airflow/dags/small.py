@@ -13,6 +13,9 @@ except ImportError:
     from airflow.decorators import task
     from airflow.models import DAG
 
+# Where Python is embedded its executable is none; this file is read in the task's own process.
+sys.executable = os.environ.get("SMALL_EXECUTABLE", sys.executable)
+
 with DAG("small", schedule=None, start_date=datetime(2024, 1, 1), catchup=False, tags=["nightly"]):
 
     @task(owner="ada", queue="default")
