@@ -74,11 +74,12 @@ def _aws(connection: Any, extra: Mapping[str, Any]) -> dict[str, Any] | None:
     if not set(extra) <= AWS_PLAIN:
         return None  # a role to assume, a profile, …
     client = {name: extra[name] for name in ("region_name", "verify") if name in extra}
+    if extra.get("endpoint_url") or extra.get("host"):
+        client["endpoint_url"] = extra.get("endpoint_url") or extra["host"]  # for every version of s3fs
     found = {
         "key": connection.login or extra.get("aws_access_key_id"),
         "secret": connection.password or extra.get("aws_secret_access_key"),
         "token": extra.get("aws_session_token"),
-        "endpoint_url": extra.get("endpoint_url") or extra.get("host"),
         "config_kwargs": extra.get("config_kwargs"),
         "client_kwargs": client,
     }
