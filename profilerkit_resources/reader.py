@@ -85,6 +85,8 @@ def _cores(samples: Sequence[Sample], shift_seconds: float) -> Iterator[Timeline
         passed_seconds = sample.at_seconds - since.at_seconds
         if passed_seconds >= CORES_SECONDS:
             used = sample.user_seconds + sample.system_seconds - since.user_seconds - since.system_seconds
+            if not sample.peak_rss_bytes and used <= 0:  # dead, and what it used last is not known
+                continue
             times.append(sample.at_seconds + shift_seconds)
             cores.append(round(max(0.0, used) / passed_seconds, 3))
             since = sample
