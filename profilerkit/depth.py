@@ -6,6 +6,11 @@ import itertools
 import sys
 from typing import Any
 
+try:
+    import ctypes
+except ImportError:  # a Python that was built without it
+    ctypes = None  # type: ignore[assignment]
+
 LOOKED_AT = 48
 """So many 32-bit words of a thread's state are looked at; the counter is among the first 20."""
 
@@ -19,13 +24,13 @@ def forget_one_frame() -> Any:
     """
     if sys.implementation.name != "cpython":
         return None
+    if ctypes is None:
+        return None
     try:
-        import ctypes
-
         get = ctypes.pythonapi.PyThreadState_Get
         get.restype = ctypes.c_void_p
         state = (ctypes.c_int32 * LOOKED_AT).from_address(get())
-    except (ImportError, AttributeError, TypeError):
+    except (AttributeError, TypeError):
         return None
     samples = [_sample(state, calls) for calls in range(4)]
     found = []

@@ -6,10 +6,18 @@ import contextlib
 import os
 from collections.abc import Iterator
 
-HIGH = 200
-"""Ours lie from here on, so that the program gets the numbers that it is used to."""
+HIGH = (900, 200)
+"""Ours lie from here on, so that the program gets the numbers that it is used to.
+
+The first that the limit allows: programs close what they inherited up to 256, or to the limit.
+"""
 ROOM = 64
 """So many must be free above; with a lower limit of descriptors only 0, 1 and 2 are kept free."""
+
+
+def lowest() -> int:
+    """Return the least number that a descriptor of ours may have."""
+    return next((each for each in HIGH if _limit() >= each + ROOM), 3)
 
 
 @contextlib.contextmanager
@@ -21,11 +29,11 @@ def opened_high() -> Iterator[None]:
     taken: list[int] = []
     try:
         with contextlib.suppress(OSError):
-            lowest = os.open(os.devnull, os.O_RDWR | getattr(os, "O_CLOEXEC", 0))
-            taken.append(lowest)
-            end = HIGH if _limit() >= HIGH + ROOM else 3
+            first = os.open(os.devnull, os.O_RDWR | getattr(os, "O_CLOEXEC", 0))
+            taken.append(first)
+            end = lowest()
             while taken[-1] < end - 1:
-                taken.append(os.dup(lowest))
+                taken.append(os.dup(first))
         yield
     finally:
         for each in taken:

@@ -8,10 +8,10 @@ profiler was at work, is not swallowed.
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
+from time import monotonic, perf_counter, process_time
 from typing import TYPE_CHECKING, Any
 
 from profilerkit import claims
@@ -177,7 +177,7 @@ class Inside:
 
     def stop(self) -> None:
         """Stop all, the last started first, within the time that they have together."""
-        end = time.monotonic() + STOP_SECONDS
+        end = monotonic() + STOP_SECONDS
         names = list(self._live)
         while names:
             name = names.pop()
@@ -185,7 +185,7 @@ class Inside:
             if profiler is None:
                 continue
             # What is left, less half a second for each that still has to stop.
-            seconds = max(0.3, end - time.monotonic() - 0.5 * len(names))
+            seconds = max(0.3, end - monotonic() - 0.5 * len(names))
             try:
                 with self._timed(name, "stop"), held_from_new_threads():
                     bounded(seconds, profiler.stop)
@@ -215,7 +215,7 @@ class Inside:
 
     @contextlib.contextmanager
     def _timed(self, name: str, phase: str) -> Iterator[None]:
-        began = (time.perf_counter(), time.process_time())
+        began = (perf_counter(), process_time())
         try:
             yield
         finally:
@@ -225,6 +225,6 @@ class Inside:
 def cost_since(began: tuple[float, float]) -> dict[str, float]:
     """Return the seconds and CPU seconds of this process since `began`, of the same two clocks."""
     return {
-        "seconds": round(time.perf_counter() - began[0], 6),
-        "cpu_seconds": round(time.process_time() - began[1], 6),
+        "seconds": round(perf_counter() - began[0], 6),
+        "cpu_seconds": round(process_time() - began[1], 6),
     }

@@ -10,11 +10,16 @@ from __future__ import annotations
 import os
 import sys
 
+_BEFORE = frozenset(sys.modules)
+"""What Python has imported for any program."""
 _HERE = os.path.dirname(os.path.abspath(__file__))
 if __name__ == "__main__" and sys.path and os.path.abspath(sys.path[0]) == _HERE:
     del sys.path[0]  # this folder: its modules are not top-level ones
 
 import _frozen_importlib_external as importer
+import atexit
+import functools
+import signal
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -30,8 +35,6 @@ def prepare() -> tuple[_Program, _Ending]:
     sys.orig_argv[:] = [sys.orig_argv[0], *flags, *option, target, *arguments]
     sys.argv[:] = [{"script": target, "module": "-m", "code": "-c"}[mode], *arguments]
     ending = _Ending(session, quiet, hush)
-    import atexit
-
     # The first to be registered is the last to run.
     atexit.register(ending.finish)
     atexit.register(hush.off())
@@ -139,9 +142,6 @@ class _Program:
             if error is None:
                 self._namespace.pop(name, None)
             else:  # when the error has been reported
-                import atexit
-                import functools
-
                 atexit.register(functools.partial(self._namespace.pop, name, None))
 
     def _function(self, code: CodeType) -> Any:
@@ -150,7 +150,6 @@ class _Program:
 
     @staticmethod
     def _module(name: str, *, alter_argv: bool) -> Any:
-        import functools
         import runpy
 
         # A function of ours would be a frame in the program's tracebacks.
@@ -203,6 +202,26 @@ def _path_first(folder: str) -> None:
     """Put the program's folder first, unless Python was told not to (-P, -I, PYTHONSAFEPATH)."""
     if not getattr(sys.flags, "safe_path", False) and not sys.flags.isolated:
         sys.path.insert(0, folder)
+        _forget_what_is_also_in(folder)
+
+
+def _forget_what_is_also_in(folder: str) -> None:
+    """Have the program import its own modules of names that we have imported something else by."""
+    try:
+        found = {each.partition(".")[0] for each in os.listdir(folder or ".")}
+    except OSError:
+        return
+    ours = {each.partition(".")[0] for each in sys.modules} - _BEFORE
+    for name in found & ours - {"profilerkit"}:
+        for each in [each for each in sys.modules if each.partition(".")[0] == name]:
+            if not _lies_in(sys.modules[each], folder):
+                del sys.modules[each]
+
+
+def _lies_in(module: Any, folder: str) -> bool:
+    """Tell whether a module came from a folder: it may be what the program would import too."""
+    file, inside = getattr(module, "__file__", None), os.path.join(os.path.abspath(folder), "")
+    return isinstance(file, str) and os.path.abspath(file).startswith(inside)
 
 
 def _standard_error() -> tuple[int, int] | None:
@@ -216,8 +235,6 @@ def _standard_error() -> tuple[int, int] | None:
 
 def _say(text: str) -> None:
     """Write one line to the standard error, if there still is one."""
-    import signal
-
     pipe_signal = getattr(signal, "SIGPIPE", None)
     try:
         # Whoever read it may be gone, and the program may have had the signal kill it for that.
@@ -232,6 +249,9 @@ def _say(text: str) -> None:
         pass
 
 
+_name_of = vars(type)["__name__"].__get__
+
+
 class _Ending:
     """What becomes of the program, told to the session at the very end."""
 
@@ -243,20 +263,21 @@ class _Ending:
         self._exit_status: int | None = 0
         self._error: str | None = None
         self._standard_error = _standard_error()
+        # Imported now: the program may leave a Python behind in which nothing can be.
+        from profilerkit.outcomes import exit_status_of, outcome_of
+        from profilerkit.retrace import hide_our_frames
+
+        self._outcome_of, self._exit_status_of, self._hide = outcome_of, exit_status_of, hide_our_frames
 
     def ended_by(self, error: BaseException) -> None:
         """Note how the program ended, and have its traceback begin with its own frames."""
-        from profilerkit.retrace import hide_our_frames
-        from profilerkit.session import outcome_of
-
-        self._outcome = outcome_of(error)
+        self._outcome = self._outcome_of(error)
         if isinstance(error, SystemExit):
-            code = error.code
-            self._exit_status = 0 if code is None else code & 0xFF if isinstance(code, int) else 1
+            self._exit_status = self._exit_status_of(error)
         else:
-            self._error = type(error).__name__
+            self._error = _name_of(type(error))
             self._exit_status = -2 if isinstance(error, KeyboardInterrupt) else 1
-        hide_our_frames(error)
+        self._hide(error)
 
     def finish(self) -> None:
         """Stop the session; the program's own exit handlers have run."""
@@ -278,6 +299,7 @@ if __name__ == "__main__":
 
     _frame = _failure = None
     _hush = _ending.hush.off()
+    __name__ = "profilerkit.launch"  # warnings that are shown for `__main__` alone are none of this frame
     try:
         _run = _program.compile()
         # Called from here, so that the program's stack begins as little deeper as can be.

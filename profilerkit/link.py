@@ -17,11 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from profilerkit import process, spool
-from profilerkit.descriptors import identity
+from profilerkit.descriptors import identity, lowest
 from profilerkit.signals import no_sigchld
-
-_HIGH = 200
-"""Our descriptors lie up here, so that the program gets the numbers that it is used to."""
 
 
 class WatcherLink:
@@ -148,7 +145,7 @@ def _moved_up_fd(descriptor: int) -> int:
     import fcntl
 
     try:
-        moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _HIGH)
+        moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, lowest())
     except OSError:  # the limit of descriptors is low here
         moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 10)
     os.close(descriptor)

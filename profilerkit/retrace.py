@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import sys
 
+if sys.version_info < (3, 11):
+    import ctypes
+
 
 def hide_our_frames(error: BaseException) -> None:
     """Have the traceback of an exception begin below the calling module's frames.
@@ -25,8 +28,6 @@ def _handle_with(error: BaseException) -> None:
     Since Python 3.11 that is so; before, the traceback is kept a second time (`PyErr_SetExcInfo`,
     which takes over a reference to each of its arguments).
     """
-    import ctypes
-
     parts = (type(error), error, error.__traceback__)
     for each in parts:
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(each))

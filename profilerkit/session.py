@@ -9,9 +9,9 @@ from __future__ import annotations
 import _thread
 import contextlib
 import os
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from time import monotonic, perf_counter, process_time, sleep
 from typing import TYPE_CHECKING, Any
 
 from profilerkit import process, spool
@@ -22,6 +22,7 @@ from profilerkit.forks import follow_forks, forget
 from profilerkit.guards import Guards
 from profilerkit.inside import Inside, cost_since
 from profilerkit.link import WatcherLink
+from profilerkit.outcomes import outcome_of
 from profilerkit.signals import block_all_but, held_from_new_threads, program_held
 from profilerkit.state import first_state, last_words, time_since_start, usage, used_since
 
@@ -44,7 +45,7 @@ class Session:
         self.active = False
         self.shipped_in_time = True
         """Whether the upload was done within `upload_timeout`, or need not be waited for."""
-        self._began = (time.perf_counter(), time.process_time())
+        self._began = (perf_counter(), process_time())
         self._inside = Inside(self.id, self._report, self._warn)
         self._state: dict[str, Any] = {}
         self._lock = _thread.RLock()
@@ -113,11 +114,11 @@ class Session:
 
     def wait_shipped(self, timeout: float | None = None) -> bool:
         """Wait until the spool is uploaded and gone; tell whether it is."""
-        end = None if timeout is None else time.monotonic() + timeout
+        end = None if timeout is None else monotonic() + timeout
         while self.folder is not None and self.folder.exists():
-            if end is not None and time.monotonic() >= end:
+            if end is not None and monotonic() >= end:
                 return False
-            time.sleep(0.05)
+            sleep(0.05)
         return True
 
     @property
@@ -201,7 +202,7 @@ class Session:
             before = usage()
             self._link.start()
             self._launcher_cost = {
-                key: value - (before[key] or 0)
+                key: value - (before.get(key) or 0)
                 for key, value in usage().items()
                 if key.startswith("children_") and value is not None
             }
@@ -210,7 +211,7 @@ class Session:
         """Return what the kernel counted for the program, less what starting the watcher cost."""
         used = usage()
         for key, cost in self._launcher_cost.items():
-            used[key] = max(0.0, (used[key] or 0) - cost)
+            used[key] = max(0.0, (used.get(key) or 0) - cost)
         return used
 
     def _install(self, threads_before: set[str], descriptors_before: set[int]) -> None:
@@ -270,15 +271,14 @@ class Session:
 
     def _end(self, outcome: str, exit_status: int | None, error: str | None) -> None:
         with self._lock:
-            began = (time.perf_counter(), time.process_time())
+            began = (perf_counter(), process_time())
             self._guards.remove()
             forget(self)
             self._inside.stop()
             self.active = False
-            self._state.update(
-                phase="ended", outcome=outcome, ended_at=time_since_start(self._state), usage=self._usage()
-            )
-            self._state.update(exit_status=exit_status, error=error)
+            # That it ended comes first: whatever else cannot be told, it does not run any more.
+            self._state.update(phase="ended", outcome=outcome, exit_status=exit_status, error=error)
+            self._state.update(ended_at=time_since_start(self._state), usage=self._usage())
             self._state["overhead"]["stop"] = cost_since(began)
             self._write(last=True)
 
@@ -335,15 +335,3 @@ class Session:
             return set(os.listdir("/proc/self/task"))
         except OSError:
             return set()
-
-
-def outcome_of(error: BaseException | None) -> str:
-    """Return the outcome of code that ended with this exception, or without one.
-
-    A generator that is closed before its end has done what was wanted of it.
-    """
-    if isinstance(error, GeneratorExit):
-        return "success"
-    if error is None or (isinstance(error, SystemExit) and not error.code):
-        return "success"
-    return "killed" if isinstance(error, KeyboardInterrupt) else "failed"

@@ -5,28 +5,33 @@ from __future__ import annotations
 import _thread
 import os
 import sys
-import time
 from collections.abc import Mapping
+from time import gmtime, monotonic, strftime, time
 from typing import Any
 
 from profilerkit import process
 from profilerkit._version import __version__
 
+try:
+    import resource
+except ImportError:  # not on Windows
+    resource = None  # type: ignore[assignment]
+
 
 def utc(seconds: float) -> str:
     """Return a time since the epoch as RFC 3339 in UTC, with microseconds."""
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{int(seconds % 1 * 1e6):06d}Z"
+    return strftime("%Y-%m-%dT%H:%M:%S", gmtime(seconds)) + f".{int(seconds % 1 * 1e6):06d}Z"
 
 
 def time_since_start(state: Mapping[str, Any]) -> str:
     """Return the time now by the clock as it was at the start: it may have been set meanwhile."""
     clock = state["clock"]
-    return utc(clock["unix_seconds"] + time.monotonic() - clock["monotonic_seconds"])
+    return utc(clock["unix_seconds"] + monotonic() - clock["monotonic_seconds"])
 
 
 def first_state(plan: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a recording that begins now says of itself, all its profilers running."""
-    now = time.time()
+    now = time()
     return {
         "format": 1,
         "profilerkit": __version__,
@@ -36,7 +41,7 @@ def first_state(plan: Mapping[str, Any]) -> dict[str, Any]:
         "labels": plan["labels"],
         "parent_id": plan.get("parent_id"),
         "started_at": utc(now),
-        "clock": {"unix_seconds": now, "monotonic_seconds": time.monotonic()},
+        "clock": {"unix_seconds": now, "monotonic_seconds": monotonic()},
         "host": os.uname().nodename if hasattr(os, "uname") else "",
         "process": process.identity(os.getpid()),
         "thread_id": _thread.get_native_id(),
@@ -78,9 +83,7 @@ def last_words(state: Mapping[str, Any]) -> dict[str, Any]:
 
 def usage() -> dict[str, float | int | None]:
     """Return what the kernel counted for this process and its reaped children."""
-    try:
-        import resource
-    except ImportError:
+    if resource is None:
         return {"peak_rss_bytes": None}
     own = resource.getrusage(resource.RUSAGE_SELF)
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -103,5 +106,5 @@ def used_since(state: Mapping[str, Any], usage: Mapping[str, Any]) -> dict[str, 
     return {
         "peak_rss_bytes": usage.get("peak_rss_bytes"),
         "cpu_seconds": sum(known) if known else None,
-        "duration_seconds": time.monotonic() - state["clock"]["monotonic_seconds"],
+        "duration_seconds": monotonic() - state["clock"]["monotonic_seconds"],
     }

@@ -112,11 +112,19 @@ class LoopbackAccess(Access):
 def check_origin(request: Request) -> None:
     """Refuse what a page of another site sends. Raises ForbiddenError."""
     origin = request.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != request.headers.get("host", ""):
+    if origin is not None and _place(origin) != request.headers.get("host", ""):
         raise ForbiddenError("A page of another site asked for this.")
     site = request.headers.get("sec-fetch-site", "none")
     if request.method not in SAFE_METHODS and site not in ("same-origin", "none"):
         raise ForbiddenError("A page of another site asked for this.")
+
+
+def _place(origin: str) -> str | None:
+    """Return host and port of an Origin header, None when it is none."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
 
 
 def _name(host: str) -> str:

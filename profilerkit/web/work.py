@@ -38,10 +38,15 @@ READY, RENDERING, FAILED = "ready", "rendering", "failed"
 GRACE_SECONDS = 30.0
 """So long after its limit a job that does not end by itself is ended."""
 POLL_SECONDS = 0.05
+LOOK_SECONDS = 5.0
+MOST_JOBS = 8
+"""So many processes of one server work or wait for a turn; who asks for more waits without one."""
 PROGRAM = (
     "import json, sys; question = json.load(sys.stdin); sys.path[:] = question['sys_path']; "
     "from profilerkit.web.job import main; main(question)"
 )
+
+_places = threading.BoundedSemaphore(MOST_JOBS)
 
 log = logging.getLogger("profilerkit.web")
 
@@ -136,13 +141,21 @@ class Workshop:
         try:
             if not _take(descriptor):
                 return State(RENDERING, folder, _age(folder / LOCK))
+            if not _places.acquire(blocking=False):
+                return State(RENDERING, folder)  # who asks again begins it
             if again:
                 with contextlib.suppress(FileNotFoundError):
                     (folder / DONE).unlink()
             done = _done(folder)
             if done is None:
                 os.utime(folder / LOCK)
-                self._start(order, folder, descriptor)
+                try:
+                    self._start(order, folder, descriptor)
+                except BaseException:
+                    _places.release()
+                    raise
+            else:
+                _places.release()
         finally:
             os.close(descriptor)  # the job has its own
         return self.look(order) or State(RENDERING, folder)
@@ -178,16 +191,24 @@ class Workshop:
         watch.start()
 
     def _watch(self, job: subprocess.Popen[bytes], folder: Path) -> None:
-        """Wait for a job's end, and write what it could not say itself."""
+        """Wait for a job's end, and write what it could not say itself.
+
+        While it waits for its turn it touches the lock: that time does not count.
+        """
         problem = None
         try:
-            if job.wait(2 * self.limits.seconds + GRACE_SECONDS) != 0:
-                problem = _last_words(folder) or f"The job ended with {job.returncode}."
-        except subprocess.TimeoutExpired:
-            problem = f"It took over {self.limits.seconds:.0f} s and was ended."
-            with contextlib.suppress(OSError):
-                os.killpg(job.pid, signal.SIGKILL)
-            job.wait()
+            while _age(folder / LOCK) < 2 * self.limits.seconds + GRACE_SECONDS:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    if job.wait(LOOK_SECONDS) != 0:
+                        problem = _last_words(folder) or f"The job ended with {job.returncode}."
+                    break
+            else:
+                problem = f"It took over {self.limits.seconds:.0f} s and was ended."
+                with contextlib.suppress(OSError):
+                    os.killpg(job.pid, signal.SIGKILL)
+                job.wait()
+        finally:
+            _places.release()
         if problem is not None and _done(folder) is None:
             log.warning("A job failed: %s", problem)
             with contextlib.suppress(OSError):

@@ -15,6 +15,23 @@ ENDINGS = {
     "exit True": "import sys; sys.exit(True)",
     "exit with words": "import sys; sys.exit('bad thing')",
     "SystemExit": "raise SystemExit(7)",
+    "exit with no words": "import sys; sys.exit('')",
+    "exit with what has no truth": "class A:\n    def __bool__(self): raise ValueError('ambiguous')\n"
+    "    def __str__(self): return '[1 2]'\nimport sys; sys.exit(A())",
+    "exit with an int of its own": "class N(int):\n    def __bool__(self): raise ValueError\n"
+    "import sys; sys.exit(N(3))",
+    "exit with a huge number": "import sys; sys.exit(1 << 70)",
+    "a code that prints": "class Leave(SystemExit):\n    @property\n    def code(self):\n"
+    "        print('asked')\n        return 4\nraise Leave",
+    "nothing of ours can be imported": "import builtins, sys\nreal = builtins.__import__\n"
+    "def only(name, *more, **named):\n"
+    "    if name.startswith('profilerkit') or name in ('signal', 'functools', 'atexit', 'resource'):\n"
+    "        raise ImportError(name)\n    return real(name, *more, **named)\n"
+    "builtins.__import__ = only\nsys.exit(3)",
+    "clocks of its own": "import time\ntime.time = time.monotonic = lambda: float('inf')\n"
+    "time.perf_counter = time.process_time = lambda: float('nan')\nprint('end')",
+    "a hidden warning": "import warnings\ndef f():\n"
+    "    warnings.warn('old', DeprecationWarning, stacklevel=3)\nf()",
     "os._exit": "import os; print('last', flush=True); os._exit(9)",
     "exception": "def f(n):\n    if n: f(n - 1)\n    raise ValueError('boom')\nf(3)",
     "chained": "try:\n    {}['x']\nexcept KeyError as error:\n    raise OSError(2, 'gone') from error",

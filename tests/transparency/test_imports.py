@@ -38,6 +38,16 @@ def test_without_profilers_inside_there_is_not_even_attrs(twins: Twins) -> None:
     assert not packages & {"attr", "attrs", "profilerkit_resources", "memray"}
 
 
+@pytest.mark.parametrize(
+    "name", ["random", "signal", "types", "inspect", "resource", "struct", "copy", "token"]
+)
+def test_program_finds_its_own_modules_under_names_that_we_import(twins: Twins, name: str) -> None:
+    """A module beside the program comes before one of the standard library, whatever we have imported."""
+    (twins.lab.folder / "beside").mkdir()
+    twins.write("def roll(): return 4\n", f"beside/{name}.py")
+    twins.assert_same(twins.write(f"import {name}\nprint({name}.roll())\n", "beside/program.py"))
+
+
 def test_program_finds_its_own_modules_under_our_names(twins: Twins) -> None:
     """A module of the program that has the name of one of ours is found by the program."""
     for name in ("session", "spool", "select_", "process", "model", "guards", "link", "reader", "launch"):

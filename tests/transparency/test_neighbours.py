@@ -32,6 +32,9 @@ PROGRAMS = {
     "    print(await asyncio.to_thread(lambda: 5))\n    try:\n"
     "        await asyncio.wait_for(asyncio.sleep(9), 0.05)\n"
     "    except asyncio.TimeoutError: print('timeout')\nasyncio.run(main(), debug=True)\n",
+    "files closed by number": "import io\nfor each in range(3, 256):\n"
+    "    try: io.FileIO(each, closefd=True).close()\n    except OSError: pass\n"
+    "x = [bytearray(1000) for _ in range(30000)]\nprint('ok', flush=True)\n",
     "deep recursion": "import sys\ndef dive(n):\n    global deepest\n    deepest = n\n    dive(n + 1)\n"
     "def at(depth):\n    return depth and at(depth - 1)\nfor _ in range(3):\n    try: dive(1)\n"
     "    except RecursionError as error: print(error)\nprint(sys.getrecursionlimit())\n"

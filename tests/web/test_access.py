@@ -96,6 +96,13 @@ def test_a_page_of_another_site_is_refused(place: Place) -> None:
     assert client.post("/", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
 
 
+@pytest.mark.parametrize("origin", ["http://[", "null", "", "http://localhost.evil.org", "//localhost"])
+def test_an_origin_that_is_none_of_ours_is_refused(place: Place, origin: str) -> None:
+    """Whatever it is, also when it cannot be understood at all."""
+    answer = place.client().get("/", headers={"Origin": origin})
+    assert answer.status_code == (200 if origin == "//localhost" else 403)
+
+
 def test_a_token_opens_once_and_then_a_cookie(place: Place) -> None:
     """The token leaves the address; the cookie is no script's business and does not hold the token."""
     client = place.client(TokenAccess("correct horse"))

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import threading
 import time
 from pathlib import Path
 
 import attrs
+import psutil
 import pytest
 
 from profilerkit.limits import Limits
 from profilerkit.model import EventKind
 from profilerkit.web.app import create_app
+from profilerkit.web.job import AT_ONCE
+from profilerkit.web.work import MOST_JOBS
 from tests.web.site import LoopbackAccess, Place, client_of, until_made
 from tests.web.test_third_parties import FUNCTIONS
 
@@ -48,6 +53,29 @@ def test_a_page_and_its_reports_read_a_capture_once(neighbours: Place) -> None:
     for address in addresses:
         assert until_made(client, address).status_code == 200
     assert (neighbours.folder / "trace-of-reading").read_bytes() == b"x"
+
+
+def test_waiting_for_a_turn_is_not_working(neighbours: Place) -> None:
+    """It takes nothing of the time limit, and however many wait, few of them are processes."""
+    found = [neighbours.put_captures(calls=FUNCTIONS) for _ in range(MOST_JOBS + 2)]
+    client = client_of(create_app(neighbours.settings, access=LoopbackAccess(), limits=Limits(seconds=4.0)))
+    client.get("/")
+    (work,) = Path(neighbours.settings.catalog_folder).glob("*.work")
+    turns = work / "turns"
+    turns.mkdir()
+    addresses = [f"/api/v1/recordings/{each.id}/timelines" for each in found]
+    with contextlib.ExitStack() as held:
+        for number in range(AT_ONCE):
+            lock = held.enter_context((turns / str(number)).open("wb"))
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        for _ in range(2):
+            for address in addresses:
+                assert client.get(address).status_code == 202
+        assert len(psutil.Process().children()) <= MOST_JOBS
+        time.sleep(5.0)  # over the limit
+        assert client.get(addresses[0]).status_code == 202
+    for address in addresses:
+        assert until_made(client, address, 120.0).status_code == 200
 
 
 def test_a_new_revision_is_rendered_anew(neighbours: Place) -> None:
