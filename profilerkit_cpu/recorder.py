@@ -16,8 +16,10 @@ from profilerkit_cpu.snapshot import columns, facts
 from profilerkit_cpu.ticks import Ticks
 from profilerkit_cpu.timeline import Timeline
 
-WRITES_SECONDS = (0.1, 0.2, 0.4, 0.8)
-"""When the first writes are due, after the beginning; then one every second."""
+FIRST_WRITE_SECONDS = 0.1
+EARLY_WRITE_SECONDS, WRITE_SECONDS = 0.2, 1.0
+EARLY_SECONDS = 5.0
+"""Until here there is a write every 0.2 s, then one every second: a program may be killed soon."""
 
 IDLE_WRITE_SECONDS = 30.0
 """While nothing runs there is little news; as soon as something does, it is written."""
@@ -119,7 +121,7 @@ class Recorder:
     def _loop(self) -> None:
         # Programs replace functions of `time` (in tests, say): these are the real ones.
         monotonic, process_time = time.monotonic, time.process_time
-        writes, write_at = iter(WRITES_SECONDS[1:]), WRITES_SECONDS[0]
+        write_at = FIRST_WRITE_SECONDS
         stretch, stopping = 1.0, False
         while not stopping:
             pause = self._random_share() * max(stretch * self._interval_seconds, self._least_pause_seconds)
@@ -134,7 +136,8 @@ class Recorder:
             idle = stretch > BUSY_STRETCH
             if self.wall_seconds >= write_at + (IDLE_WRITE_SECONDS if idle else 0.0) and not stopping:
                 took = self._write()
-                write_at = next(writes, self.wall_seconds + max(1.0, took / WRITE_SHARE))
+                pause = EARLY_WRITE_SECONDS if self.wall_seconds < EARLY_SECONDS else WRITE_SECONDS
+                write_at = self.wall_seconds + max(pause, took / WRITE_SHARE)
         self.sampler.settle()
         self.complete = True
         self._write()
