@@ -23,7 +23,7 @@ from profilerkit.codec import recording_from_json, recording_to_json, to_json
 from profilerkit.errors import CaptureError, FormatError, NotFoundError, UsageError
 from profilerkit.ids import uuid7
 from profilerkit.interfaces import ResultStore
-from profilerkit.journal import Journal, brief
+from profilerkit.journal import Journal, fitting
 from profilerkit.keys import capture_key, escape, escape_path, recording_key
 from profilerkit.model import Capture, Event, EventKind, Evidence, Outcome, Recording, Status
 from profilerkit.rawfiles import compress, compressor, decompress, decompressed, inside
@@ -60,12 +60,12 @@ class Archive:
     def publish(self, recording: Recording, kind: EventKind) -> Event:
         """Store what is known of a recording, then the event that makes others see it.
 
-        Its raw files are stored before, so that nobody sees a file that is not there.
+        Its raw files are stored before, so that nobody sees a file that is not there. Raises FormatError
+        for what nobody could read again; nothing is stored then.
         """
-        key = recording_key(recording)
+        event, data = as_stored(recording, kind)
         if kind is not EventKind.DELETED:
-            self.store.put(f"{key}/recording.json", recording_to_json(recording))
-        event = Event(uuid7(), kind, brief(recording), key, datetime.now(timezone.utc))
+            self.store.put(f"{event.key}/recording.json", data)
         self.journal.append(event)
         return event
 
@@ -209,6 +209,22 @@ class Archive:
     ) -> AbstractContextManager[BinaryIO]:
         """Open a report. Raises NotFoundError when it was not made yet."""
         return self.store.open(_report_key(recording_key, profiler, name, file))
+
+
+def as_stored(recording: Recording, kind: EventKind) -> tuple[Event, bytes]:
+    """Return the event and the `recording.json` of a recording.
+
+    Raises FormatError when nobody could read them again.
+    """
+    key = recording_key(recording)
+    event = fitting(Event(uuid7(), kind, recording, key, datetime.now(timezone.utc)))
+    data = recording_to_json(recording)
+    if len(data) > RECORDING_BYTES:
+        raise FormatError(
+            f"The recording {recording.id[:100]} is too large (over {RECORDING_BYTES >> 20} MiB)."
+        )
+    recording_from_json(data)
+    return event, data
 
 
 def report_name(report: str, revision: int, renderer_version: str, options: Mapping[str, Any]) -> str:

@@ -78,11 +78,19 @@ def _from_json(data: bytes, kind: type[T]) -> T:
             raise FormatError(
                 f"It has format {stored}; this version reads up to {FORMAT}.", "Install a newer profilerkit."
             )
-        return _converter().structure(plain, kind)
+        return _converter().structure(_healed(plain), kind)
     except FormatError:
         raise
     except Exception as error:  # whatever a converter makes of hostile data
         raise FormatError(f"It is damaged ({type(error).__name__}: {str(error)[:200]}).") from error
+
+
+def _healed(plain: Any) -> Any:
+    """Leave out an interval that was infinite, which JSON could not say: the default holds."""
+    recording = plain.get("recording", plain)
+    if recording.get("checkpoint_interval_seconds", 0) is None:
+        del recording["checkpoint_interval_seconds"]
+    return plain
 
 
 def _finite(text: str) -> float | None:

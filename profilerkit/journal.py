@@ -35,6 +35,7 @@ BATCH = 256
 TEXT_LENGTH = 2000
 MOST_TEXTS = 100
 MOST_FILES = 1000
+MOST_NUMBERS = 1000
 """What an event tells of a recording at most; `recording.json` has everything."""
 TOLD_OF_ENVIRONMENT = ("python",)
 """What of the environment lists and trends need: which Python it was."""
@@ -96,6 +97,23 @@ def told_by(key: str) -> tuple[str, EventKind] | None:
     return None if match is None else (match["recording"], EventKind(match["kind"]))
 
 
+def fitting(event: Event) -> Event:
+    """Return an event that tells of its recording what fits into one.
+
+    Raises FormatError for a recording that no event can tell of.
+    """
+    for tell in (brief, _barest):
+        told = evolve(event, recording=tell(event.recording))
+        data = event_to_json(told)
+        if len(data) <= EVENT_BYTES:
+            event_from_json(data)  # what nobody can read again must not be stored
+            return told
+    raise FormatError(
+        f"The recording {event.recording.id[:100]} cannot be listed: "
+        f"what names it has over {EVENT_BYTES >> 20} MiB."
+    )
+
+
 def brief(recording: Recording) -> Recording:
     """Return a recording as its events tell it: without roots, little environment, and no text endless."""
     captures = (
@@ -117,7 +135,18 @@ def brief(recording: Recording) -> Recording:
         evidence=tuple(evidence),
         warnings=tuple(_short(each) for each in recording.warnings[:MOST_TEXTS]),
         labels={name: _short(value) for name, value in list(recording.labels.items())[:MOST_TEXTS]},
+        summary={_short(name): value for name, value in list(recording.summary.items())[:MOST_NUMBERS]},
     )
+
+
+def _barest(recording: Recording) -> Recording:
+    """Return as little of a recording as a list can do with: what is short already is too much together."""
+    told = brief(recording)
+    captures = (
+        evolve(each, files=(), options={}, versions={}, contents=None) for each in told.captures[:MOST_TEXTS]
+    )
+    warning = "The journal tells only a part of this recording, which is too large for it."
+    return evolve(told, captures=tuple(captures), evidence=(), warnings=(warning,), labels={}, environment={})
 
 
 def _short(text: T) -> T:

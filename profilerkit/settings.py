@@ -40,8 +40,8 @@ def parse_names(value: str | list[str] | tuple[str, ...]) -> tuple[str, ...]:
 
 def _seconds(value: str | float) -> float:
     seconds = float(value)
-    if not seconds >= 0:
-        raise ValueError("a number of seconds is not negative")
+    if not 0 <= seconds < float("inf"):
+        raise ValueError("a number of seconds is finite and not negative")
     return seconds
 
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-from profilerkit.archive import RECORDING_BYTES, Archive
+from profilerkit.archive import RECORDING_BYTES, Archive, as_stored
 from profilerkit.bundle import FOLDER, FORMAT, KIND, MANIFEST, MIB, MOST_FILES, RECORDING, raw_name
 from profilerkit.codec import recording_from_json
 from profilerkit.errors import FormatError, ProfilerKitError, UsageError
@@ -47,6 +47,7 @@ def import_bundle(path: Path, archive: Archive) -> tuple[Recording, bool]:
             _check_names(recording, files)
             for name, sha256 in files.items():
                 _check(bundle, name, sha256)
+            as_stored(recording, EventKind.FINAL)  # what nobody could find again is refused
         if _is_there(archive, recording):
             return recording, False
         _store(bundle, files, archive, recording)

@@ -8,6 +8,7 @@ import logging
 import os
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import zstandard
@@ -52,6 +53,37 @@ def test_endless_texts_are_whole_in_the_recording_and_short_in_the_list(tmp_path
     assert len(event_to_json(event)) < 1 << 20
     assert event.recording.captures[0].error == "x" * 1999 + "…"
     assert archive.load(event) == recording
+
+
+def test_a_recording_is_found_however_much_there_is_of_it(tmp_path: Path) -> None:
+    """What alone is short may be too much together: the event tells less, the recording has it whole."""
+    archive = an_archive(tmp_path)
+    files = tuple(CaptureFile("x" * 1000 + str(number), 1) for number in range(1000))
+    for changes in (
+        {"summary": {f"{number:020}": 1.0 for number in range(200_000)}},
+        {"captures": tuple(Capture(f"p{number}", Status.COMPLETE, files=files) for number in range(5))},
+    ):
+        recording = a_recording(**changes)
+        event = archive.publish(recording, EventKind.FINAL)
+        assert archive.find(recording.id) == event
+        assert archive.load(event) == recording
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"summary": {"peak_rss_bytes": 10**400}},
+        {"labels": {"team": 1}},
+        {"subject": evolve(a_recording().subject, names={"name": "x" * (5 << 20)})},
+    ],
+    ids=["a number", "a label", "a name"],
+)
+def test_what_nobody_could_read_again_is_not_stored(tmp_path: Path, changes: dict[str, Any]) -> None:
+    """Whoever publishes it hears so while the spool is still there."""
+    archive = an_archive(tmp_path)
+    with pytest.raises(FormatError):
+        archive.publish(a_recording(**changes), EventKind.FINAL)
+    assert list(archive.store.list("")) == []
 
 
 def test_nothing_is_outside_the_root_whatever_the_names_are(tmp_path: Path) -> None:

@@ -127,6 +127,21 @@ def test_a_bundle_is_an_ordinary_zip_whose_manifest_has_the_checksums(exported: 
         assert (manifest["kind"], manifest["format"]) == ("profilerkit.recording", 1)
 
 
+def test_what_is_imported_is_found(tmp_path: Path) -> None:
+    """However many numbers it has; one that no list could tell of is refused, and leaves nothing."""
+    archive = an_archive(tmp_path / "there")
+    many = a_recording(captures=(), summary={f"{number:020}": 1.0 for number in range(200_000)})
+    assert write_bundle(many, (), tmp_path / "many.zip") == []
+    assert import_bundle(tmp_path / "many.zip", archive) == (many, True)
+    assert archive.load(archive.find(many.id)) == many
+    before = list(archive.store.list(""))
+    endless = a_recording(captures=(), subject=Subject("script", {"name": "x" * (5 << 20)}))
+    assert write_bundle(endless, (), tmp_path / "endless.zip") == []
+    with pytest.raises(FormatError, match=r"endless\.zip cannot be imported.*cannot be listed"):
+        import_bundle(tmp_path / "endless.zip", archive)
+    assert list(archive.store.list("")) == before
+
+
 def test_importing_twice_is_harmless(exported: Path, tmp_path: Path) -> None:
     """The second time changes nothing."""
     archive = an_archive(tmp_path / "there")

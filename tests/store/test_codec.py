@@ -102,6 +102,16 @@ def test_unknown_fields_are_passed_over_and_missing_ones_have_defaults() -> None
     )
 
 
+def test_an_interval_that_was_infinite_is_read_as_the_default() -> None:
+    """JSON has no word for it: what is stored already is not lost."""
+    endless = a_recording(checkpoint_interval_seconds=math.inf)
+    stored = recording_to_json(endless)
+    assert b'"checkpoint_interval_seconds":null' in stored
+    assert recording_from_json(stored) == evolve(endless, checkpoint_interval_seconds=60.0)
+    told = event_to_json(Event("e" * 36, EventKind.FINAL, endless, recording_key(endless), START))
+    assert event_from_json(told).recording == evolve(endless, checkpoint_interval_seconds=60.0)
+
+
 def test_a_newer_format_is_refused_in_words() -> None:
     """Whatever else a newer format has, it says what to do."""
     for read in (recording_from_json, event_from_json):
