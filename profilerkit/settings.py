@@ -199,10 +199,9 @@ def find_pyproject(folder: Path | None = None) -> Path | None:
         start = folder or Path.cwd()
     except OSError:  # the working folder is gone
         return None
-    return next(
-        (each / "pyproject.toml" for each in (start, *start.parents) if (each / "pyproject.toml").is_file()),
-        None,
-    )
+    # A folder that may not be searched has none for us.
+    found = (each / "pyproject.toml" for each in (start, *start.parents))
+    return next((each for each in found if os.path.isfile(each)), None)
 
 
 def read_table(path: Path) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timezone
 
 from rich.console import Console
 from rich.table import Table
@@ -97,13 +97,12 @@ def _columns(width: int, *, labelled: bool) -> set[str]:
 
 def _cells(each: Recording, short_id: str, *, exact: bool) -> dict[str, Text]:
     outcome = each.outcome
-    started = each.started_at.astimezone()
     return {
         "ID": text(short_id, "cyan"),
         "NAME": text(each.subject),
         "STATUS": text(each.status.value, STYLES.get(each.status, "")),
         "OUTCOME": text("" if outcome is None else outcome.value, STYLES.get(outcome, "") if outcome else ""),
-        "STARTED": text(local_time(each.started_at) if exact else started.strftime("%m-%d %H:%M")),
+        "STARTED": text(local_time(each.started_at) if exact else _local(each.started_at).strftime("%m-%d %H:%M")),
         "DURATION": text(format_value(each.duration_seconds, "seconds")),
         "PEAK RSS": text(_known(each.summary.get("peak_rss_bytes"), "bytes")),
         "PEAK HEAP": text(_known(each.summary.get("peak_heap_bytes"), "bytes")),
@@ -114,7 +113,15 @@ def _cells(each: Recording, short_id: str, *, exact: bool) -> dict[str, Text]:
 
 def local_time(time: datetime) -> str:
     """Return a time in this machine's zone, with the offset."""
-    return time.astimezone().strftime("%Y-%m-%d %H:%M:%S %z")
+    return _local(time).strftime("%Y-%m-%d %H:%M:%S %z")
+
+
+def _local(time: datetime) -> datetime:
+    """Return a time in this machine's zone; in UTC where no calendar has that."""
+    try:
+        return time.astimezone()
+    except (OverflowError, ValueError, OSError):
+        return time.astimezone(timezone.utc)
 
 
 def _labels(each: Recording) -> str:
