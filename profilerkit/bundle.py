@@ -10,7 +10,6 @@ import contextlib
 import hashlib
 import io
 import os
-import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
@@ -24,9 +23,10 @@ from attrs import evolve, frozen
 from profilerkit._version import __version__
 from profilerkit.archive import Archive
 from profilerkit.codec import recording_to_json, to_json
-from profilerkit.errors import FormatError, NotFoundError, ProfilerKitError, UsageError
+from profilerkit.errors import FormatError, NotFoundError, UsageError
 from profilerkit.keys import capture_key, escape, escape_path
 from profilerkit.model import Event, Evidence, Outcome, Recording, Status
+from profilerkit.outfile import replacing
 
 KIND = "profilerkit.recording"
 FORMAT = 1
@@ -97,21 +97,8 @@ def write_bundle(recording: Recording, parts: Iterable[Part], target: Path) -> l
     target = Path(os.path.realpath(target))
     if target.exists() and not target.is_file():
         raise UsageError(f"{target} is no file.", "Choose another place with -o.")
-    try:
-        descriptor, temporary = tempfile.mkstemp(prefix=".tmp-", dir=target.parent)
-    except OSError as error:
-        raise ProfilerKitError(
-            f"{target} cannot be written ({error.strerror}).", "Choose another place with -o."
-        ) from None
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            missing = _write(stream, recording, parts)
-        os.replace(temporary, target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-    return missing
+    with replacing(target, private=True) as stream:
+        return _write(stream, recording, parts)
 
 
 def _write(stream: BinaryIO, recording: Recording, parts: Iterable[Part]) -> list[str]:
@@ -119,7 +106,8 @@ def _write(stream: BinaryIO, recording: Recording, parts: Iterable[Part]) -> lis
     files: list[dict[str, Any]] = []
     missing = []
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as bundle:
-        for part in (own, *parts):
+        # What is listed twice, as a damaged recording may have it, is one file.
+        for part in {each.name: each for each in (own, *parts)}.values():
             try:
                 with part.open() as source:
                     files.append(_add(bundle, part.name, source))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import stat
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -88,11 +89,10 @@ def run(arguments: Sequence[str]) -> int:
         return error.exit_code
     except BrokenPipeError:
         # Whoever read our output has enough of it.
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return 141
     except OSError as error:
-        say(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}.")
+        say(_in_words(error))
         return 1
     except Exception as error:
         if {"-v", "--verbose"} & set(arguments):
@@ -100,6 +100,30 @@ def run(arguments: Sequence[str]) -> int:
         say(f"This should not have happened ({type(error).__name__}: {error}). Run it with -v to see where.")
         return 1
     return 0
+
+
+def _in_words(error: OSError) -> str:
+    """Return what the system refused, and where there may be no room if that was it."""
+    from profilerkit.outfile import FULL
+
+    if error.filename is not None or error.errno not in FULL:
+        return f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}."
+    import tempfile
+
+    places = [f"in {tempfile.gettempdir()}"]
+    with contextlib.suppress(OSError, ValueError):
+        if not sys.stdout.isatty() and not stat.S_ISFIFO(os.fstat(sys.stdout.fileno()).st_mode):
+            places.insert(0, "where the standard output goes")
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _drop_output()  # it would be tried again at our end
+    return f"{error.strerror}, {' or '.join(places)}. Make room there, or write to another place."
+
+
+def _drop_output() -> None:
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _prepare_streams() -> None:

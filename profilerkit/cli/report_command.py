@@ -12,6 +12,7 @@ import rich_click as click
 
 from profilerkit.cli.shared import common, complete_report, recording_argument
 from profilerkit.errors import ProfilerKitError, UsageError
+from profilerkit.outfile import replacing
 from profilerkit.render import ReportInfo, Shelf, list_reports, make_report
 from profilerkit.settings import Settings
 
@@ -99,12 +100,8 @@ def _deliver(
     target = output if output is not None else Path(tempfile.mkdtemp(prefix="profilerkit-")) / info.filename
     if target.is_dir():
         target = target / f"{shelf.recording.id}-{info.profiler}-{info.filename}"
-    try:
-        shutil.copyfile(made, target)
-    except OSError as error:
-        raise ProfilerKitError(
-            f"{target} cannot be written ({error.strerror}).", "Choose another place with -o."
-        ) from None
+    with made.open("rb") as source, replacing(target, private=False) as stream:
+        shutil.copyfileobj(source, stream)
     if not quiet:
         say(f"wrote {target}")
     if open_it:

@@ -97,12 +97,13 @@ def _columns(width: int, *, labelled: bool) -> set[str]:
 
 def _cells(each: Recording, short_id: str, *, exact: bool) -> dict[str, Text]:
     outcome = each.outcome
+    started = _local(each.started_at)
     return {
         "ID": text(short_id, "cyan"),
         "NAME": text(each.subject),
         "STATUS": text(each.status.value, STYLES.get(each.status, "")),
         "OUTCOME": text("" if outcome is None else outcome.value, STYLES.get(outcome, "") if outcome else ""),
-        "STARTED": text(local_time(each.started_at) if exact else _local(each.started_at).strftime("%m-%d %H:%M")),
+        "STARTED": text(local_time(each.started_at) if exact else started.strftime("%m-%d %H:%M")),
         "DURATION": text(format_value(each.duration_seconds, "seconds")),
         "PEAK RSS": text(_known(each.summary.get("peak_rss_bytes"), "bytes")),
         "PEAK HEAP": text(_known(each.summary.get("peak_heap_bytes"), "bytes")),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -122,3 +124,34 @@ def test_a_broken_plugin_harms_no_other(lab: Lab) -> None:
     reports = lab.command("report", "latest")
     assert "broken-renderer" in reports.stderr + reports.stdout or reports.returncode in (0, 1)
     assert lab.show()["captures"][0]["status"] == "complete"
+
+
+def test_an_output_that_takes_nothing_is_told(filled: Lab) -> None:
+    """The whole of it is lost, in one line with what to do."""
+    etl = next(each["id"] for each in filled.list() if each["names"]["name"] == "etl")
+    for command, unbuffered in ((["list"], ""), (["list", "--json"], "1"), (["report", etl, "cpu.tree"], "")):
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run(
+                [sys.executable, "-m", "profilerkit", *command],
+                env={**filled.environment, "PYTHONUNBUFFERED": unbuffered},
+                stdout=full,
+                stderr=subprocess.PIPE,
+                text=True,
+                check=False,
+            )
+        assert done.returncode == 1
+        assert done.stderr.startswith(
+            "profilerkit: No space left on device, where the standard output goes or in "
+        )
+        assert done.stderr.endswith(". Make room there, or write to another place.\n")
+
+
+def test_a_report_takes_the_place_of_an_older_one_at_once(filled: Lab) -> None:
+    """What was there is not written over: it stays for whoever holds it, and where the disk is full."""
+    target, kept = filled.folder / "report.txt", filled.folder / "kept.txt"
+    target.write_text("before")
+    kept.hardlink_to(target)
+    etl = next(each["id"] for each in filled.list() if each["names"]["name"] == "etl")
+    done = filled.command("report", etl, "cpu.tree", "-o", str(target))
+    assert done.returncode == 0, done.stderr
+    assert target.read_text() != "before" == kept.read_text()

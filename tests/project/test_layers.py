@@ -21,6 +21,7 @@ LAYERS = (
         "deadline",
         "depth",
         "descriptors",
+        "outfile",
         "quiet",
         "retrace",
         "signals",

@@ -142,6 +142,18 @@ def test_what_is_imported_is_found(tmp_path: Path) -> None:
     assert list(archive.store.list("")) == before
 
 
+def test_what_a_recording_lists_twice_is_one_file(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    """Nobody hears of it, and it can be imported."""
+    archive = an_archive(tmp_path / "source")
+    capture = Capture("memray", Status.COMPLETE, files=(CaptureFile("memray.bin", 9),))
+    recording = a_recording(captures=(capture, capture))
+    (tmp_path / "raw").write_bytes(b"some data")
+    archive.put_raw(recording_key(recording), "memray", tmp_path / "raw", "memray.bin")
+    export(archive, archive.publish(recording, EventKind.FINAL), tmp_path / "b.zip")
+    assert [str(each.message) for each in recwarn] == []
+    assert import_bundle(tmp_path / "b.zip", an_archive(tmp_path / "there")) == (recording, True)
+
+
 def test_importing_twice_is_harmless(exported: Path, tmp_path: Path) -> None:
     """The second time changes nothing."""
     archive = an_archive(tmp_path / "there")
