@@ -23,6 +23,7 @@ LAYERS = (
         "descriptors",
         "outfile",
         "quiet",
+        "outcomes",
         "retrace",
         "signals",
     },
@@ -70,7 +71,7 @@ LAYERS = (
 
 RECORDING = {
     "assemble", "claims", "deadline", "depth", "descriptors", "evidence", "forks", "guards", "inside",
-    "launch", "link", "outside", "quiet", "quotas", "receipts", "retrace", "session", "ship", "shipping",
+    "launch", "link", "outcomes", "outside", "quiet", "quotas", "receipts", "retrace", "session", "ship", "shipping",
     "signals", "spool", "state", "waiting", "watcher",
 }  # fmt: skip
 VIEWING = {"catalog", "comparison", "contents", "render", "source", "stacks", "verdict", "web"}
