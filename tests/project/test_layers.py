@@ -71,8 +71,8 @@ LAYERS = (
 
 RECORDING = {
     "assemble", "claims", "deadline", "depth", "descriptors", "evidence", "forks", "guards", "inside",
-    "launch", "link", "outcomes", "outside", "quiet", "quotas", "receipts", "retrace", "session", "ship", "shipping",
-    "signals", "spool", "state", "waiting", "watcher",
+    "launch", "link", "outcomes", "outside", "quiet", "quotas", "receipts", "retrace", "session", "ship",
+    "shipping", "signals", "spool", "state", "waiting", "watcher",
 }  # fmt: skip
 VIEWING = {"catalog", "comparison", "contents", "render", "source", "stacks", "verdict", "web"}
 LIGHT = RECORDING - {"assemble", "ship"} | {"_version", "errors", "process"}
