@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("profilerkit.library")
 
-LATEST = re.compile(r"latest(?:~(\d{1,6}))?")
+LATEST = re.compile(r"latest(?:~([0-9]{1,6}))?")
 
 
 @attrs.frozen

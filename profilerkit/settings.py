@@ -21,21 +21,46 @@ PLACES = ("store", "spool", "catalog")
 FLAGS = ("quiet", "verbose")
 """Flags of every command that the file may set beside the settings."""
 
+COMMANDS = (
+    *("run", "list", "show", "report", "diff", "serve", "open", "plugins", "recover", "prune", "compact"),
+    *("export", "import", "completion"),
+)
+"""Our commands: the file may have a table for each, and for each that a plugin adds."""
+
+TABLES = ("options", "storage_options")
+MEND_FILE = "Mend it, or run in another folder."
+LARGEST_SIZE = (1 << 63) - 1
+LONGEST_SHOWN = 100
+
 _UNITS = {"": 1, "b": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30, "tib": 1 << 40}
 
 
 def parse_size(value: str | int) -> int:
     """Return bytes from a number or from words like `512 MiB`."""
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", str(value))
+    found = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*", str(value))
     unit = found[2].lower() if found else ""
     if found is None or unit not in _UNITS:
         raise ValueError("a size is a number of bytes, or one with KiB, MiB, GiB")
-    return int(float(found[1]) * _UNITS[unit])
+    size = (int(found[1]) if found[1].isdigit() else float(found[1])) * _UNITS[unit]
+    if size > LARGEST_SIZE:
+        raise ValueError("it is more than any disk holds")
+    return int(size)
 
 
 def parse_names(value: str | list[str] | tuple[str, ...]) -> tuple[str, ...]:
     """Return names from a list, or from words parted by commas or spaces."""
-    return tuple(re.split(r"[,\s]+", value.strip())) if isinstance(value, str) else tuple(map(str, value))
+    if isinstance(value, str):
+        return tuple(re.split(r"[,\s]+", value.strip()))
+    if not isinstance(value, (list, tuple)) or not all(isinstance(each, str) for each in value):
+        raise TypeError("it is a list of names")
+    return tuple(value)
+
+
+def _place(value: str | os.PathLike[str]) -> str:
+    place = os.fspath(value)
+    if not isinstance(place, str) or "\0" in place:
+        raise TypeError("it is one path or URL")
+    return place
 
 
 def _seconds(value: str | float) -> float:
@@ -57,7 +82,7 @@ class Settings:
     """What a person can set once for all recordings."""
 
     store: str = field(
-        default="", converter=str, metadata={"help": "Where recordings live: a folder or any fsspec URL."}
+        default="", converter=_place, metadata={"help": "Where recordings live: a folder or any fsspec URL."}
     )
     storage_options: Mapping[str, Any] = field(
         factory=dict,
@@ -65,12 +90,12 @@ class Settings:
     )
     spool: str = field(
         default="",
-        converter=str,
+        converter=_place,
         metadata={"help": "The local folder of recordings until they are uploaded."},
     )
     catalog: str = field(
         default="",
-        converter=str,
+        converter=_place,
         metadata={"help": "The local folder of catalogs, which make lists of recordings fast."},
     )
     profilers: tuple[str, ...] = field(
@@ -153,8 +178,7 @@ def load_settings(given: Mapping[str, Any] | None = None, folder: Path | None = 
     known = {each.name for each in fields(Settings)}
     for where, names in (("the call", given or {}), (f"[tool.profilerkit] of {path}", table)):
         for name in names:
-            # A table in the file is a command's; commands know theirs.
-            if name not in known and name not in FLAGS and not isinstance(names[name], Mapping):
+            if name not in known and name not in FLAGS and not _is_of_a_command(name, names[name]):
                 raise UsageError(
                     f"There is no setting {name!r}, in {where} (there are: {', '.join(sorted(known))})."
                 )
@@ -175,6 +199,15 @@ def load_settings(given: Mapping[str, Any] | None = None, folder: Path | None = 
     return Settings(**values)
 
 
+def _is_of_a_command(name: str, value: object) -> bool:
+    """Tell whether this is the table of a command, which knows what may be in it."""
+    if name in COMMANDS:
+        return isinstance(value, Mapping)
+    from profilerkit import plugins
+
+    return isinstance(value, Mapping) and name in plugins.names(plugins.COMMANDS)
+
+
 def absolute(place: str, folder: Path | None = None) -> str:
     """Return a path as an absolute one, since other processes use it elsewhere; a URL stays as it is."""
     if "://" in place or "::" in place:
@@ -184,13 +217,25 @@ def absolute(place: str, folder: Path | None = None) -> str:
 
 def _checked(each: Attribute[Any], value: Any, where: str) -> Any:
     try:
-        if each.name in ("options", "storage_options"):
+        if each.name in TABLES:
             if not isinstance(value, Mapping):
                 raise TypeError("it is a table")
+            if each.name == "options" and not all(isinstance(table, Mapping) for table in value.values()):
+                raise TypeError("it is a table for each profiler")
             return value
+        if isinstance(value, bool):
+            raise TypeError("it is no switch")
         return each.converter(value) if callable(each.converter) else value
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"{each.name} in {where} cannot be {value!r}: {error}.") from None
+    except (TypeError, ValueError, OverflowError) as error:
+        raise UsageError(f"{each.name} in {where} cannot be {_shown(value)}: {error}.") from None
+
+
+def _shown(value: object) -> str:
+    try:
+        words = repr(value)
+    except ValueError:  # an integer of more digits than Python writes
+        words = "so large a number"
+    return words if len(words) <= LONGEST_SHOWN else f"{words[:LONGEST_SHOWN]}…"
 
 
 def find_pyproject(folder: Path | None = None) -> Path | None:
@@ -207,7 +252,7 @@ def find_pyproject(folder: Path | None = None) -> Path | None:
 def read_table(path: Path) -> dict[str, Any]:
     """Return `[tool.profilerkit]` of a pyproject.toml, empty when it has none.
 
-    Raises UsageError when the file is no TOML.
+    Raises UsageError when the file is no TOML, or has something else there.
     """
     if sys.version_info >= (3, 11):
         import tomllib
@@ -218,7 +263,14 @@ def read_table(path: Path) -> dict[str, Any]:
         # Parsing costs; most files have nothing for us.
         if b"tool.profilerkit" not in data and b"profilerkit" not in data:
             return {}
-        table = tomllib.loads(data.decode()).get("tool", {}).get("profilerkit", {})
+        found = tomllib.loads(data.decode())
     except (OSError, ValueError) as error:
-        raise UsageError(f"{path} cannot be read ({error}).", "Mend it, or run in another folder.") from None
-    return table if isinstance(table, dict) else {}
+        raise UsageError(f"{path} cannot be read ({error}).", MEND_FILE) from None
+    except RecursionError:
+        raise UsageError(f"{path} cannot be read (it is nested too deeply).", MEND_FILE) from None
+    for name in ("tool", "profilerkit"):
+        found = found.get(name, {})
+        if not isinstance(found, dict):
+            table = "tool" if name == "tool" else "tool.profilerkit"
+            raise UsageError(f"[{table}] of {path} is not a table.", MEND_FILE)
+    return found

@@ -7,7 +7,7 @@ import logging
 import os
 import stat
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -16,12 +16,7 @@ import rich_click
 
 from profilerkit._version import __version__
 from profilerkit.errors import ProfilerKitError, UsageError
-
-COMMANDS = (
-    *("run", "list", "show", "report", "diff", "serve", "open", "plugins", "recover", "prune", "compact"),
-    *("export", "import", "completion"),
-)
-SHARED = ("quiet", "verbose")
+from profilerkit.settings import COMMANDS, FLAGS, find_pyproject, read_table
 
 
 class Commands(rich_click.RichGroup):
@@ -45,6 +40,15 @@ class Commands(rich_click.RichGroup):
             added: click.Command = plugins.load(plugins.COMMANDS, name)
             return added
         return None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that was typed, and look at what the settings file says of its options."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if command is not None and not isinstance(command, click.Group) and not ctx.resilient_parsing:
+            _check_defaults(command, (ctx.default_map or {}).get(str(name)) or {}, str(name))
+        return name, command, rest
 
 
 @rich_click.group(
@@ -72,13 +76,10 @@ def run(arguments: Sequence[str]) -> int:
         print(error.format_message(), file=sys.stderr)  # noqa: T201 - the help itself
         return 2
     except click.BadParameter as error:
-        say(f"{error.format_message().rstrip('.')}{_origin(error)}. See: {_path(error)} --help")
+        say(f"{error.format_message().rstrip('.')}{_origin(error)}. See: {_path(error, arguments)} --help")
         return error.exit_code
     except click.ClickException as error:
-        command = (
-            error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "profilerkit"
-        )
-        say(f"{error.format_message().rstrip('.')}. See: {command} --help")
+        say(f"{error.format_message().rstrip('.')}. See: {_path(error, arguments)} --help")
         return error.exit_code
     except click.Abort:
         return 130
@@ -136,10 +137,12 @@ def _prepare_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _path(error: click.ClickException) -> str:
-    """Return the command that an error is of."""
+def _path(error: click.ClickException, arguments: Sequence[str]) -> str:
+    """Return the command that an error is of; click does not say it of an option without its value."""
     context = error.ctx if isinstance(error, click.UsageError) else None
-    return context.command_path if context is not None else "profilerkit"
+    if context is not None:
+        return context.command_path
+    return f"profilerkit {arguments[0]}" if arguments and arguments[0] in COMMANDS else "profilerkit"
 
 
 def _origin(error: click.BadParameter) -> str:
@@ -149,8 +152,6 @@ def _origin(error: click.BadParameter) -> str:
         return ""
     source = error.ctx.get_parameter_source(name)
     if source is click.core.ParameterSource.DEFAULT_MAP:
-        from profilerkit.settings import find_pyproject
-
         return f" ([tool.profilerkit.{error.ctx.info_name}] of {find_pyproject()})"
     if source is click.core.ParameterSource.ENVIRONMENT:
         variable = f"PROFILERKIT_{error.ctx.info_name}_{name}".upper()
@@ -168,19 +169,31 @@ def say(text: str) -> None:
 
 def _defaults() -> dict[str, Any]:
     """Return the defaults of all commands from the settings file, as click takes them."""
-    from profilerkit.settings import find_pyproject, read_table
-
     path = find_pyproject()
     if path is None:
         return {}
     table = read_table(path)
-    shared = {name: table[name] for name in SHARED if name in table}
+    shared = {name: table[name] for name in FLAGS if name in table}
     names = {*COMMANDS, *(name for name, value in table.items() if isinstance(value, dict))}
     own = {name: table.get(name) for name in names}
     for name, value in own.items():
         if value is not None and not isinstance(value, dict):
             raise UsageError(f"[tool.profilerkit.{name}] of {path} is not a table.")
     return {name: {**shared, **(value or {})} for name, value in own.items()}
+
+
+def _check_defaults(command: click.Command, given: Mapping[str, Any], table: str) -> None:
+    """Raise UsageError for what is no option of a command, or no value that an option can have."""
+    options = {each.name: each for each in command.params if isinstance(each, click.Option)}
+    where = f"[tool.profilerkit.{table}] of {find_pyproject()}"
+    for name, value in given.items():
+        option = options.get(name)
+        if option is None and name not in FLAGS:
+            has = ", ".join(sorted(filter(None, options)))
+            raise UsageError(f"There is no option {name!r}, in {where} (there are: {has}).")
+        several = isinstance(value, list) and option is not None and option.multiple
+        if not all(isinstance(each, (str, int, float)) for each in (value if several else [value])):
+            raise UsageError(f"{name} in {where} cannot be {str(value)[:100]!r}: it is one value.")
 
 
 def set_up_logging(verbose: bool, quiet: bool) -> None:

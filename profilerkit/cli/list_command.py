@@ -11,6 +11,7 @@ from profilerkit.cli.shared import common, json_option, parse_label
 from profilerkit.model import Outcome, Recording, Status
 from profilerkit.settings import Settings
 
+MOST = 1_000_000_000
 STATUSES = ("running", "complete", "partial", "interrupted")
 
 
@@ -23,7 +24,12 @@ STATUSES = ("running", "complete", "partial", "interrupted")
 )
 @click.option("--label", "labels", multiple=True, metavar="K=V", help="Only those with this label.")
 @click.option(
-    "--limit", type=click.IntRange(min=1), default=50, show_default=True, metavar="N", help="At most so many."
+    "--limit",
+    type=click.IntRange(1, MOST),
+    default=50,
+    show_default=True,
+    metavar="N",
+    help="At most so many.",
 )
 @json_option
 @common

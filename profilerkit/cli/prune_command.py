@@ -24,7 +24,7 @@ UNITS = {"h": 3600.0, "d": 86_400.0, "w": 7 * 86_400.0}
 
 def parse_age(text: str) -> float:
     """Return seconds from words such as `30d`; raise BadParameter for what is none."""
-    found = re.fullmatch(r"\s*(\d{1,9}(?:\.\d{1,9})?)\s*([hdw])\s*", text)
+    found = re.fullmatch(r"\s*([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*([hdw])\s*", text)
     if found is None:
         raise click.BadParameter(f"{text!r} is no age such as 30d, 12h or 2w.")
     return float(found[1]) * UNITS[found[2]]

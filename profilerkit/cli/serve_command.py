@@ -11,10 +11,27 @@ from profilerkit.settings import Settings
 EXTRA = "pip install 'profilerkit[web]'"
 
 
+def _name_of_a_host(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
+    try:
+        value.encode("idna")
+    except UnicodeError:
+        raise click.BadParameter(f"{value[:100]!r} is no name of a host.") from None
+    return value
+
+
+def _text(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+    try:
+        (value or "").encode()
+    except UnicodeEncodeError:
+        raise click.BadParameter("A token is text in UTF-8.") from None
+    return value
+
+
 @click.command()
 @click.option(
     "--host",
     default="127.0.0.1",
+    callback=_name_of_a_host,
     show_default=True,
     metavar="H",
     help="The address to listen on; any but this machine's own needs a token.",
@@ -30,6 +47,7 @@ EXTRA = "pip install 'profilerkit[web]'"
 @click.option(
     "--token",
     envvar="PROFILERKIT_TOKEN",
+    callback=_text,
     metavar="T",
     help="What visitors have to know. One is made and printed where it is needed and not given.",
 )

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from attrs import define, field
+from attrs import define, field, validators
 
 from profilerkit.errors import CaptureError
 from profilerkit.interfaces import ReportRenderer, Source
@@ -84,7 +84,11 @@ class HotRenderer(ReportRenderer):
 
     title = "Hot functions"
     filename = "hot.txt"
-    limit: int = field(default=50, metadata={"help": "show at most this many rows of each table"})
+    limit: int = field(
+        default=50,
+        validator=validators.ge(1),
+        metadata={"help": "show at most this many rows of each table"},
+    )
 
     def accepts(self, capture: Capture) -> bool:
         """Accept whatever has stacks or a table of functions."""

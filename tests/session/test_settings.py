@@ -6,6 +6,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -55,3 +56,65 @@ def test_below_a_folder_that_may_not_be_searched_there_is_no_file(folder: Path) 
             assert find_pyproject(below) is None
     finally:
         (folder / "shut").chmod(0o700)
+
+
+TABLES = {
+    "[tool.profilerkit.nonsense]\nx = 1": "no setting 'nonsense'",
+    "[tool]\nprofilerkit = 5": "[tool.profilerkit] of",
+    'tool = "profilerkit"': "[tool] of",
+    '[[tool]]\nname = "profilerkit"': "[tool] of",
+    "[tool.profilerkit]\nlist = 5": "no setting 'list'",
+    '[tool.profilerkit]\nstore = ["x", "y"]': "store in",
+    "[tool.profilerkit]\nstore = 5": "store in",
+    '[tool.profilerkit]\nspool = "a\\u0000b"': "spool in",
+    "[tool.profilerkit]\nprofilers = {cpu = 1}": "profilers in",
+    "[tool.profilerkit]\nprofilers = [1]": "profilers in",
+    "[tool.profilerkit]\nretention_days = true": "retention_days in",
+    "[tool.profilerkit]\nmax_capture_bytes = true": "max_capture_bytes in",
+    "[tool.profilerkit]\noptions.memray = 5": "options in",
+    f"[tool.profilerkit]\nstore = {'[' * 5000}{']' * 5000}": "cannot be read",
+}
+
+
+@pytest.mark.parametrize("text", TABLES, ids=range(len(TABLES)))
+def test_what_is_no_setting_is_named_with_its_place(folder: Path, text: str) -> None:
+    """Nobody should believe that it does something."""
+    (folder / "pyproject.toml").write_text(f"{text}\n")
+    with pytest.raises(UsageError) as told:
+        load_settings()
+    assert TABLES[text] in str(told.value)
+    assert f"{folder}/pyproject.toml" in str(told.value)
+    assert len(str(told.value)) < 1000
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"max_capture_bytes": "9" * 400},
+        {"max_capture_bytes": 10**400},
+        {"max_capture_bytes": 10**5000},
+        {"checkpoint_interval": 10**400},
+        {"retention_days": 10**400},
+        {"spool": "a\0b"},
+        {"store": b"x"},
+    ],
+    ids=range(7),
+)
+def test_what_no_machine_has_is_refused(folder: Path, given: dict[str, Any]) -> None:
+    """In words, from Python too."""
+    with pytest.raises(UsageError, match=f"{next(iter(given))} in"):
+        load_settings(given)
+
+
+def test_tables_of_profilers_and_commands_and_paths_are_taken(folder: Path) -> None:
+    """A profiler's options and a command's are theirs; a place may be a path."""
+    (folder / "pyproject.toml").write_text(
+        "[tool.profilerkit]\nquiet = true\n"
+        'max_capture_bytes = "1.5 GiB"\noptions.memray.native = true\nstorage_options.anon = true\n'
+        "[tool.profilerkit.list]\nlimit = 1\n[tool.profilerkit.options.other]\nx = [1]\n"
+    )
+    found = load_settings({"store": folder / "store", "profilers": ["cpu"]})
+    assert (found.store, found.profilers) == (str(folder / "store"), ("cpu",))
+    assert found.max_capture_bytes == 3 << 29
+    assert found.options == {"memray": {"native": True}, "other": {"x": [1]}}
+    assert load_settings({"max_capture_bytes": (1 << 63) - 1}).max_capture_bytes == (1 << 63) - 1
