@@ -201,13 +201,13 @@ class Journal:
     def _read(self, keys: Iterable[str], parse: Callable[[bytes], E]) -> Iterator[tuple[str, E]]:
         problems = 0
         for key, lines in self._load(keys):
-            for line in lines:
-                try:
-                    yield key, parse(_data(line))
-                except FormatError as error:
+            for found in _parsed(lines, parse):
+                if isinstance(found, FormatError):
                     problems += 1
                     if problems <= TOLD:
-                        log.warning("%s is passed over. %s", key, error)
+                        log.warning("%s is passed over. %s", key, found)
+                else:
+                    yield key, found
         if problems > TOLD:
             log.warning("%d more events are passed over.", problems - TOLD)
 
@@ -303,6 +303,19 @@ class Journal:
                 return stream.read(DAY_BYTES if key.startswith(DAYS) else EVENT_BYTES + 1)
         except NotFoundError:
             return None
+
+
+def parsed(key: str, stream: BinaryIO, parse: Callable[[bytes], E]) -> Iterator[E | FormatError]:
+    """Yield what is made of the events in what is stored under a key, and what is wrong with others."""
+    return _parsed(_lines_of(key, stream), parse)
+
+
+def _parsed(lines: Iterable[bytes | FormatError], parse: Callable[[bytes], E]) -> Iterator[E | FormatError]:
+    for line in lines:
+        try:
+            yield parse(_data(line))
+        except FormatError as error:
+            yield error
 
 
 def _lines_of(key: str, stream: BinaryIO) -> Iterator[bytes | FormatError]:

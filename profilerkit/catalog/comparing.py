@@ -9,7 +9,7 @@ from typing import Any
 
 from profilerkit.catalog import filters
 from profilerkit.catalog.entries import microseconds
-from profilerkit.catalog.finding import within
+from profilerkit.catalog.finding import AT_ONCE, within
 from profilerkit.catalog.history import folded, grouped, known_of, parts_of
 from profilerkit.catalog.pages import rows_of
 from profilerkit.catalog.query import Query
@@ -70,24 +70,27 @@ def _best(connection: sqlite3.Connection, name: str, wanted: filters.Conditions)
 def _best_of_groups(
     connection: sqlite3.Connection, name: str, of_window: str, wanted: filters.Conditions
 ) -> list[Best]:
-    """Return the same out of the groups with the highest values: each has one that is above all others."""
+    """Return the same out of the groups that may have them, those that may have the highest before."""
     limit: int = wanted.values["limit"]
-    inside = (
-        f"FROM recordings INDEXED BY visible_by_{name} WHERE visible = {{}} AND {of_window}"
-        f" ORDER BY {name} DESC, number DESC"
-    )
+    scope = f"id IN (SELECT id FROM {wanted.scope_table})" if wanted.scope_table else "1"
     groups = connection.execute(
-        f"SELECT g.id FROM (SELECT id, (SELECT number {inside.format('s.id')} LIMIT 1) AS best"
-        f" FROM {wanted.scope_table or 'groups'} s) g JOIN recordings r ON r.number = g.best"
-        f" ORDER BY r.{name} DESC, r.number DESC LIMIT :limit",
-        wanted.values,
+        f"SELECT id, most_{name} FROM groups WHERE {scope} AND most_{name} IS NOT NULL"
+        f" ORDER BY most_{name} DESC"
     ).fetchall()
     found: list[tuple[int, float, int]] = []
-    statement = f"SELECT series, {name}, number {inside.format(':group')}"
-    for (group,) in groups:
-        rows = connection.execute(statement, {**wanted.values, "group": group})
-        found += ((number, value, number) for value, number in _highest(rows, limit))
-    return _highest(found, limit, everything=True)
+    best: list[Best] = []
+    for start in range(0, len(groups), AT_ONCE):
+        part = groups[start : start + AT_ONCE]
+        if len(best) >= limit and part[0][1] < best[-1][0]:
+            break
+        rows = connection.execute(
+            f"SELECT series, {name}, number FROM recordings INDEXED BY by_visible"
+            f" WHERE visible IN ({', '.join(str(each) for each, _ in part)}) AND {of_window}",
+            wanted.values,
+        )
+        found += rows
+        best = _highest(found, limit, everything=True)
+    return best
 
 
 def _highest(rows: Iterable[Any], limit: int, *, everything: bool = False) -> list[Best]:

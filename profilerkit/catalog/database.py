@@ -19,7 +19,7 @@ from pathlib import Path
 from attrs import define, field
 
 from profilerkit.catalog.filters import FUNCTIONS
-from profilerkit.catalog.schema import EARLY_INDEXES, FORMAT, LATE_INDEXES, TABLES
+from profilerkit.catalog.schema import BOUNDS, EARLY_INDEXES, FORMAT, LATE_INDEXES, TABLES
 from profilerkit.catalog.words import index_words
 from profilerkit.errors import FormatError
 from profilerkit.ids import uuid7
@@ -173,7 +173,7 @@ class Database:
             # Where a filesystem cannot have that mode, it stays as it is.
             connection.execute("PRAGMA journal_mode = WAL").fetchone()
         connection.execute("BEGIN IMMEDIATE")
-        for statement in (*TABLES, *EARLY_INDEXES, *(LATE_INDEXES if indexed else ())):
+        for statement in (*TABLES, *EARLY_INDEXES, *((*LATE_INDEXES, *BOUNDS) if indexed else ())):
             connection.execute(statement)
         if indexed:
             index_words(connection)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
 
 from profilerkit.catalog.entries import escaped, microseconds
-from profilerkit.catalog.query import Query
+from profilerkit.catalog.query import Bound, Field, Query
 from profilerkit.catalog.rows import CHUNK
-from profilerkit.catalog.schema import OUTCOMES, STATUSES
+from profilerkit.catalog.schema import NOT_COMPLETE, NOT_SUCCESS, OUTCOMES, STATUSES
 from profilerkit.catalog.scope import Scope
 from profilerkit.catalog.texts import (
     any_fits,
@@ -24,9 +25,9 @@ from profilerkit.catalog.texts import (
     text_needle,
     to_text,
 )
-from profilerkit.catalog.words import containing
+from profilerkit.catalog.words import matching
 from profilerkit.keys import escape
-from profilerkit.model import Outcome, Status
+from profilerkit.model import RUN_NAMES, Outcome, Status
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
@@ -56,6 +57,8 @@ def trait_fits(content: str, wanted: str) -> bool:
     return f"{parts[0]}={parts[1]}" in {f"{key}={value}" for key, value in traits["labels"].items()}
 
 
+MOST_IN_SET = 4000
+"""So many texts that fit are kept in a set."""
 FUNCTIONS: tuple[Callable[[str, str], bool], ...] = (name_fits, text_fits, trait_fits)
 """What statements call by name."""
 
@@ -73,15 +76,14 @@ class Conditions:
     """Whether the ways give no more."""
     scope_table: str = ""
     """The groups that may be seen, where not all may be."""
+    covered: list[tuple[str, str]] = field(factory=list)
+    """Indexes with nearly all that is looked at, and the conditions that lead to a part of them."""
+    bounded: list[Field] = field(factory=list)
+    """What has bounds."""
     _sets: int = 0
 
     def __str__(self) -> str:
         return " AND ".join(self.parts) or "1"
-
-    @property
-    def ways_within_groups(self) -> list[str]:
-        """Return the ways but that to all that may be seen: group by group it is shorter."""
-        return self.ways[1:] if self.scope_table else self.ways
 
     @property
     def without_scope(self) -> str:
@@ -113,78 +115,123 @@ class Conditions:
             f"SELECT r.number FROM {table} s CROSS JOIN recordings r INDEXED BY {index} ON r.{column} = s.id",
         )
 
+    def fitting(
+        self, table: str, column: str, fits: str, *parameters: object, match: str | None = None
+    ) -> tuple[str, str]:
+        """Return the condition that what a column refers to fits, and the way to such rows if these are few.
+
+        What fits is among the texts that `match` finds, if that is given. Of many no set is made: each row
+        that is looked at is asked.
+        """
+        if match is None:
+            statement, values = f"SELECT id FROM {table} WHERE {fits}", parameters
+        else:
+            words = f"{table}_words"
+            statement = (
+                f"SELECT id FROM {words} CROSS JOIN {table} ON id = {words}.rowid WHERE {words} MATCH ?"
+            )
+            statement, values = f"{statement} AND {fits}", (match, *parameters)
+        found = self.connection.execute(f"{statement} LIMIT {MOST_IN_SET + 1}", values).fetchall()
+        if len(found) <= MOST_IN_SET:
+            kept = self.set_of(f"SELECT id FROM {table} WHERE 0")
+            self.connection.executemany(f"INSERT OR IGNORE INTO {kept} VALUES (?)", found)
+            return self.within(kept, column, f"by_{column}")
+        for each in parameters:
+            name = f"f{len(self.values)}"
+            self.values[name] = each
+            fits = fits.replace("?", f":{name}", 1)
+        return f"EXISTS (SELECT 1 FROM {table} WHERE id = recordings.{column} AND {fits})", ""
+
 
 def conditions(connection: Connection, query: Query, scope: Scope, now: datetime) -> Conditions:
     """Return the conditions on rows of the table `recordings`."""
     found = Conditions(connection)
-    _of_scope(found, scope)
+    _of_scope(found, scope, query)
     _of_ids(found, query)
     _of_state(found, query, microseconds(now))
     for bound in query.bounds:
-        side = microseconds(bound.value) if isinstance(bound.value, datetime) else bound.value
         condition = f"{bound.field.value} {bound.comparison} {{}}"
         way = f"SELECT number FROM recordings INDEXED BY by_{bound.field.value} WHERE {condition}"
-        found.add(condition, side, way=way)
+        found.add(condition, _side(bound), way=way)
+        found.bounded.append(bound.field)
     _of_names(found, query)
     _of_traits(found, query)
     return found
 
 
-def _of_scope(found: Conditions, scope: Scope) -> None:
+def _of_scope(found: Conditions, scope: Scope, query: Query) -> None:
     if scope.everything:
         return
     table = found.set_of("SELECT id FROM groups WHERE 0")
+    reachable = " AND ".join(map(_reachable, query.bounds)) or "1"
     for kind, names in scope.groups.items():
         wanted = list(map(to_text, names))
         for start in range(0, len(wanted), CHUNK):
             part = wanted[start : start + CHUNK]
             found.connection.execute(
                 f"INSERT OR IGNORE INTO {table} SELECT id FROM groups"
-                f" WHERE kind = ? AND name IN ({', '.join('?' * len(part))})",
+                f" WHERE kind = ? AND name IN ({', '.join('?' * len(part))}) AND {reachable}",
                 (to_text(kind)[1:-1], *part),
             )
-    condition, way = found.within(table, "visible", "visible_by_started_at")
-    found.add(condition, way=way)
+    condition, _ = found.within(table, "visible", "by_visible")
+    found.add(condition)
+    found.covered.append(("by_visible", condition))
     found.scope_table = table
 
 
+def _reachable(bound: Bound) -> str:
+    """Return the condition that groups meet that may have what is within a bound."""
+    side = {"<": "least", ">": "most"}.get(bound.comparison[0])
+    if side is None or not math.isfinite(_side(bound)):
+        return "1"
+    return f"{side}_{bound.field.value} {bound.comparison} {float(_side(bound))!r}"
+
+
+def _side(bound: Bound) -> float:
+    return microseconds(bound.value) if isinstance(bound.value, datetime) else bound.value
+
+
 def _of_state(found: Conditions, query: Query, now: int) -> None:
-    found.exact = query.status is None and query.outcome is None
     # Silence counts only where it has to: what runs, and so may be silent, is always few.
     silent = f"(status = {RUNNING} AND silent_after < {{}})"
-    by_status = "SELECT number FROM recordings INDEXED BY by_status WHERE status "
-    by_outcome = "SELECT number FROM recordings INDEXED BY by_outcome WHERE outcome "
     if query.status is Status.RUNNING:
-        found.add(f"status = {RUNNING} AND silent_after >= {{}}", now, way=f"{by_status} = {RUNNING}")
+        found.add(f"status = {RUNNING} AND silent_after >= {{}}", now)
+        found.covered.append(("by_status", f"{NOT_COMPLETE} AND status = {RUNNING}"))
     elif query.status is Status.INTERRUPTED:
-        way = f"{by_status} IN ({INTERRUPTED}, {RUNNING})"
-        found.add(f"(status = {INTERRUPTED} OR {silent})", now, way=way)
+        found.add(f"(status = {INTERRUPTED} OR {silent})", now)
+        found.covered.append(("by_status", f"{NOT_COMPLETE} AND status IN ({INTERRUPTED}, {RUNNING})"))
     elif query.status is not None:
         status = STATUSES.index(query.status)
-        found.add(f"status = {status}", way=f"{by_status} = {status}")
+        found.add(f"status = {status}")
+        if query.status is not Status.COMPLETE:
+            found.covered.append(("by_status", f"{NOT_COMPLETE} AND status = {status}"))
     if query.outcome is Outcome.UNKNOWN:
-        way = f"{by_outcome} = {UNKNOWN} UNION ALL {by_status} = {RUNNING}"
-        found.add(f"(outcome = {UNKNOWN} OR {silent})", now, way=way)
+        found.add(f"(outcome = {UNKNOWN} OR {silent})", now)
+        found.covered.append(("by_outcome", NOT_SUCCESS))
     elif query.outcome is not None:
         outcome = OUTCOMES.index(query.outcome)
-        found.add(f"outcome = {outcome} AND NOT {silent}", now, way=f"{by_outcome} = {outcome}")
+        found.add(f"outcome = {outcome} AND NOT {silent}", now)
+        if query.outcome is not Outcome.SUCCESS:
+            found.covered.append(("by_outcome", f"{NOT_SUCCESS} AND outcome = {outcome}"))
 
 
 def _of_names(found: Conditions, query: Query) -> None:
-    if query.kind is not None:
-        table = found.set_of("SELECT id FROM series WHERE kind = ?", to_text(query.kind)[1:-1])
-        _add_any(found, [found.within(table, "series", "by_series")])
-    for word in query.words:
-        sets = [
-            found.set_of(*containing(found.connection, table, fold(word))) for table in ("series", "runs")
-        ]
-        _add_any(
-            found,
-            [found.within(sets[0], "series", "by_series"), found.within(sets[1], "run", "by_run")],
-        )
+    for word in map(fold, query.words):
+        ways = []
+        for table, column in (("series", "series"), ("runs", "run")):
+            match = matching(found.connection, table, word)
+            ways.append(found.fitting(table, column, f"instr({table}.text, ?)", word, match=match))
+        _add_any(found, ways)
     any_name = () if query.name is None else ((None, query.name),)
+    of_series: list[tuple[str, ...]] = []
+    if query.kind is not None:
+        of_series.append(("kind = ?", to_text(query.kind)[1:-1]))
     for name, pattern in (*any_name, *query.names):
-        _of_name(found, name, pattern)
+        if name in (None, *RUN_NAMES):
+            _of_name(found, name, pattern)
+        else:
+            of_series.append(_series_fit(name, pattern))
+    _add_all(found, "series", "series", of_series)
 
 
 def _of_name(found: Conditions, name: str | None, pattern: str) -> None:
@@ -192,28 +239,40 @@ def _of_name(found: Conditions, name: str | None, pattern: str) -> None:
         found.add("text_fits(map_index, {})" if is_glob(pattern) else "map_index = {}", to_text(pattern))
         return
     ways = []
-    values: tuple[str, ...]
-    if name not in ("run_id", "try_number"):
-        part, exact = needle(name, pattern)
-        fits = "instr(names, ?)" if exact else "CASE WHEN instr(names, ?) THEN name_fits(names, ?) END"
-        values = (part,) if exact else (part, to_text([name, pattern]))
-        table = found.set_of(f"SELECT id FROM series WHERE {fits}", *values)
-        ways.append(found.within(table, "series", "by_series"))
-    if name in (None, "run_id", "try_number"):
-        column = name or "run_id"
-        begin, exact = text_needle(pattern)
-        # JSON in ASCII has no higher character than `~`.
-        fits = f"{column} >= ? AND {column} < ?" + ("" if exact else f" AND text_fits({column}, ?)")
-        values = (begin, begin + "\x7f") if exact else (begin, begin + "\x7f", to_text(pattern))
-        table = found.set_of(f"SELECT id FROM runs WHERE {fits}", *values)
-        ways.append(found.within(table, "run", "by_run"))
+    if name is None:
+        fits, *values = _series_fit(name, pattern)
+        ways.append(found.fitting("series", "series", fits, *values))
+    column = name or "run_id"
+    begin, exact = text_needle(pattern)
+    # JSON in ASCII has no higher character than `~`.
+    fits = f"{column} >= ? AND {column} < ?" + ("" if exact else f" AND text_fits({column}, ?)")
+    values = [begin, begin + "\x7f"] if exact else [begin, begin + "\x7f", to_text(pattern)]
+    ways.append(found.fitting("runs", "run", fits, *values))
     _add_any(found, ways)
+
+
+def _series_fit(name: str | None, pattern: str) -> tuple[str, ...]:
+    """Return the condition on a series that a name fits a glob, or any where that is None, and parameters."""
+    part, exact = needle(name, pattern)
+    if exact:
+        return "instr(names, ?)", part
+    return "CASE WHEN instr(names, ?) THEN name_fits(names, ?) END", part, to_text([name, pattern])
+
+
+def _add_all(found: Conditions, table: str, column: str, fits: Sequence[tuple[str, ...]]) -> None:
+    """Add conditions on one table as one: together they may leave few."""
+    if fits:
+        values = (value for _, *values in fits for value in values)
+        all_fit = " AND ".join(f"({condition})" for condition, *_ in fits)
+        _add_any(found, [found.fitting(table, column, all_fit, *values)])
 
 
 def _add_any(found: Conditions, ways: Iterable[tuple[str, str]]) -> None:
     conditions, statements = zip(*ways, strict=True)
+    if len(statements) == 1 and "INDEXED BY by_series" in statements[0]:
+        found.covered.append(("by_series", conditions[0]))
     found.exact = found.exact and len(statements) == 1
-    found.add(f"({' OR '.join(conditions)})", way=" UNION ALL ".join(statements))
+    found.add(f"({' OR '.join(conditions)})", way=" UNION ALL ".join(statements) if all(statements) else "")
 
 
 def _of_traits(found: Conditions, query: Query) -> None:
@@ -222,9 +281,8 @@ def _of_traits(found: Conditions, query: Query) -> None:
         *(["label_glob", *each] for each in query.label_globs),
         *(["profiler", each] for each in query.profilers),
     ]
-    for each in wanted:
-        table = found.set_of("SELECT id FROM traits WHERE trait_fits(content, ?)", to_text(each))
-        _add_any(found, [found.within(table, "traits", "by_traits")])
+    fits = [("trait_fits(content, ?)", to_text(each)) for each in wanted]
+    _add_all(found, "traits", "traits", fits)
 
 
 def _of_ids(found: Conditions, query: Query) -> None:

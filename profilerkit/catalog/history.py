@@ -12,7 +12,7 @@ from attrs import evolve, frozen
 
 from profilerkit.catalog import filters
 from profilerkit.catalog.entries import escaped, microseconds, time_of
-from profilerkit.catalog.schema import OUTCOMES, STATUSES
+from profilerkit.catalog.schema import MEASURES, OUTCOMES, STATUSES
 from profilerkit.catalog.standings import PREVIOUS_RUNS, RUNS_LOOKED_AT
 from profilerkit.catalog.texts import to_text
 from profilerkit.catalog.values import Measure, Run, Usual
@@ -20,7 +20,7 @@ from profilerkit.keys import unescape
 from profilerkit.model import Outcome, Recording, Status, Subject
 
 if TYPE_CHECKING:
-    pass
+    from sqlite3 import Connection
 
 MAX_TIME = (1 << 63) - 1
 MOST_RECORDINGS = 20_000
@@ -40,6 +40,12 @@ _COLUMNS = (
     "r.number, events.id, r.started_at, r.status, r.outcome, r.silent_after, r.peak_rss_bytes, r.cpu_seconds,"
     " r.duration_seconds, r.limit_bytes, traits.content, runs.run_id, runs.try_number, r.map_index"
 )
+_OTHERS = "JOIN events USING (number) JOIN traits ON traits.id = r.traits LEFT JOIN runs ON runs.id = r.run"
+_NUMBERS = (
+    f"r.number, '', r.started_at, r.status, r.outcome, r.silent_after, {', '.join(MEASURES)}, NULL, '',"
+    " CASE WHEN run NOT IN (SELECT id FROM runs WHERE run_id = '') THEN run END, '', r.map_index"
+)
+"""The same columns, but those that are not in the index."""
 
 
 @frozen
@@ -65,18 +71,19 @@ class Part:
 def parts_of(
     visible: filters.Conditions, series: Subject | int, now: datetime, before: int | None = None
 ) -> Iterator[Part]:
-    """Yield the recordings of a series that may be seen, the newest first, or those before a time.
+    """Yield the recordings of a series that may be seen, the newest first.
 
-    There are no children among them, which their parents include.
+    There are no children among them, which their parents include. Of those before a time only numbers are
+    given; what a run or, without one, a recording has there is a number too.
     """
     values = {**visible.values, "before": MAX_TIME if before is None else before, "series": series}
     chosen = ":series"
     if isinstance(series, Subject):
         chosen = "(SELECT id FROM series WHERE kind = :kind AND names = :series)"
         values |= {"kind": series.kind, "series": to_text(dict(series.series.names))}
+    columns, others = (_COLUMNS, _OTHERS) if before is None else (_NUMBERS, "")
     statement = (
-        f"SELECT {_COLUMNS} FROM recordings r INDEXED BY by_series JOIN events USING (number)"
-        " JOIN traits ON traits.id = r.traits LEFT JOIN runs ON runs.id = r.run"
+        f"SELECT {columns} FROM recordings r INDEXED BY by_series {others}"
         f" WHERE series = {chosen} AND started_at < :before AND parent IS NULL AND {visible}"
         f" ORDER BY started_at DESC, number DESC LIMIT {MOST_RECORDINGS}"
     )
@@ -100,7 +107,7 @@ def _part(row: tuple[Any, ...], now: int) -> Part:
         seconds,
         limit,
         content,
-        (run_id, try_number) if run_id else name,
+        (run_id, try_number) if run_id else name or (number,),
         map_index,
     )
 
@@ -160,13 +167,22 @@ def usual(runs: Sequence[Run]) -> Usual:
 
 def usual_before(visible: filters.Conditions, recording: Recording, now: datetime) -> Usual:
     """Return what was usual before the run of a recording began."""
-    names = recording.subject.names
-    own: object = escaped(recording.id)
-    if "run_id" in names:
-        own = tuple(to_text(names[each]) if each in names else "" for each in ("run_id", "try_number"))
+    own = _own_run(visible.connection, recording)
     parts = parts_of(visible, recording.subject, now, microseconds(recording.started_at))
     groups = grouped((each for each in parts if each.run != own), RUNS_LOOKED_AT)
     return usual([folded(each) for each in groups])
+
+
+def _own_run(connection: Connection, recording: Recording) -> tuple[object, ...]:
+    """Return what parts have in common that are numbers only, of the run of a recording."""
+    names = recording.subject.names
+    if "run_id" in names:
+        key = [to_text(names[each]) if each in names else "" for each in ("run_id", "try_number")]
+        statement = "SELECT id FROM runs WHERE run_id = ? AND try_number = ?"
+        row = connection.execute(statement, key).fetchone()
+        return () if row is None else (row[0], "")
+    row = connection.execute("SELECT number FROM events WHERE id = ?", (escaped(recording.id),)).fetchone()
+    return () if row is None else (row[0],)
 
 
 def trend(groups: Sequence[Sequence[Part]]) -> list[Run]:

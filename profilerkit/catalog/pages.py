@@ -50,29 +50,33 @@ class Listing:
         self, wanted: filters.Conditions, place: Place | None, limit: int
     ) -> tuple[list[Place], int, bool]:
         """Return the first after a place, how many there are in all, and whether there are more."""
-        value, question = self.order.field.value, (self.connection, wanted)
-        few = finding.gathered(*question, value, finding.FEW)
-        found = finding.walked(*question, self.order, place, limit) if few is None else []
-        if few is None and found is None:
-            few = finding.gathered(*question, value, finding.MANY)
-        if few is not None:
-            return self._sorted(few, place)[:limit], len(few), False
+        question = (self.connection, wanted)
+        part = finding.narrowest(*question, finding.FEW, finding.FEW_COVERED)
+        found = finding.walked(*question, self.order, place, limit) if part is None else None
+        if found is None and part is None:
+            part = finding.narrowest(*question, finding.MANY, finding.MANY)
+        if part is not None:
+            return *self._in_part(wanted, part, place, limit), False
         if found is None:
-            found = finding.scanned(*question, self.order, place, limit)
+            found = finding.first(*question, self.order, place, limit)
         total, capped = finding.counted(*question, MOST_COUNTED)
         return found, max(total, len(found)), capped
 
-    def _sorted(self, few: list[Place], place: Place | None) -> list[Place]:
-        """Return the recordings that come after a place, sorted."""
+    def _in_part(
+        self, wanted: filters.Conditions, part: finding.Part, place: Place | None, limit: int
+    ) -> tuple[list[Place], int]:
+        """Return the first after a place, and how many there are in all."""
+        question = (self.connection, wanted)
+        found = finding.gathered(*question, self.order, part)
+        if found is None:
+            return finding.first(*question, self.order, place, limit, part), finding.count(*question, part)
         key = self.order.key
-        first = None if place is None else key(place)
-        return sorted((each for each in few if first is None or key(each) > first), key=key)
+        after = [each for each in found if place is None or key(each) > key(place)]
+        return after[:limit], len(found)
 
     def count(self) -> int:
         """Return how many recordings are wanted."""
-        wanted = self._wanted()
-        statement = f"SELECT count(*) FROM recordings WHERE {wanted}"
-        return int(self.connection.execute(statement, wanted.values).fetchone()[0])
+        return finding.count(self.connection, self._wanted())
 
     def newest(self, limit: int | None) -> list[Row]:
         """Return the recordings by their ids, the newest first."""

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
 
 from profilerkit.catalog.entries import Entry
 from profilerkit.catalog.packing import Packer
-from profilerkit.catalog.schema import KEYS, RECORDING_COLUMNS
-from profilerkit.catalog.texts import searchable, to_text
+from profilerkit.catalog.schema import GROUP_COLUMNS, KEYS, RECORDING_COLUMNS
+from profilerkit.catalog.texts import searchable
 from profilerkit.journal import DAYS
-from profilerkit.model import RUN_NAMES, EventKind
+from profilerkit.model import EventKind
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
@@ -21,6 +22,9 @@ CHUNK = 500
 """So many values are asked for in one statement."""
 MOST_REMEMBERED = 50_000
 """Texts of a table whose ids are remembered."""
+
+ENTRY_COLUMNS = slice(Entry._fields.index("status"), None)
+"""What of an entry is in the columns of a recording as it is."""
 
 _RECORDING = f"INSERT OR REPLACE INTO recordings VALUES ({', '.join('?' * len(RECORDING_COLUMNS))})"
 _EVENT = "INSERT OR REPLACE INTO events VALUES (?, ?, ?, ?, ?, ?)"
@@ -50,8 +54,8 @@ class Writer:
         self._highest = -1 if highest is None else highest
         self._packer = packer_of(self.connection)
 
-    def write(self, entries: Sequence[tuple[str, Entry]]) -> None:
-        """Write entries, each with its source.
+    def write(self, entries: Iterable[tuple[str, Entry]], *, packed: bool = False) -> None:
+        """Write entries, each with its source; their events are `packed` already, or are now.
 
         One that is there already takes its source from a compacted day, which stays longer.
         """
@@ -69,9 +73,9 @@ class Writer:
             ):
                 continue
             written.append(entry)
-            deleted = entry.kind is EventKind.DELETED
-            packed = None if deleted else self._pack(entry.event)
-            events.append((number, name, entry.place, entry.kind.value, self._source(source), packed))
+            deleted = entry.kind == EventKind.DELETED.value
+            event = None if deleted else entry.event if packed else self.packer(entry.event).pack(entry.event)
+            events.append((number, name, entry.place, entry.kind, self._source(source), event))
             if deleted:
                 gone.append((number,))
             else:
@@ -112,32 +116,24 @@ class Writer:
         self._highest = max(self._highest, *taken) if taken else self._highest
         return found
 
-    def _pack(self, event: bytes) -> bytes:
+    def packer(self, event: bytes) -> Packer:
+        """Return what packs events; the first is the sample of all others."""
         if self._packer is None:
             self._packer = Packer.like(event)
             self.connection.execute("INSERT INTO meta VALUES ('sample', ?)", (self._packer.sample,))
-        return self._packer.pack(event)
+        return self._packer
 
     def _row(self, number: int, entry: Entry) -> tuple[Any, ...]:
-        names = entry.names
         series, group = self._series(entry)
         self.touched.add(series)
         return (
             number,
             group if entry.parent is None else None,
             series,
-            self._run(names) if "run_id" in names or "try_number" in names else None,
-            to_text(names["map_index"]) if "map_index" in names else None,
-            self._traits(entry),
-            entry.status,
-            entry.outcome,
-            entry.silent_after,
-            entry.started_at,
-            entry.peak_rss_bytes,
-            entry.cpu_seconds,
-            entry.duration_seconds,
-            entry.limit_bytes,
-            entry.parent,
+            self._run(entry) if entry.run_id or entry.try_number else None,
+            entry.map_index,
+            self._kept("traits", (entry.traits,)),
+            *tuple(entry)[ENTRY_COLUMNS],
         )
 
     def _touch(self, number: int) -> None:
@@ -148,58 +144,49 @@ class Writer:
     # -- what is kept once -------------------------------------------------------------------------
 
     def _source(self, source: str) -> int:
-        found = self._ids["seen"].get(source)
-        return self._look_up("seen", source, (source,), (None,)) if found is None else found
+        return self._kept("seen", (source,), (None,))
 
     def _series(self, entry: Entry) -> tuple[int, int]:
         """Return the ids of the series and of the group."""
-        kind = entry.subject_kind
-        group_name = next(iter(entry.names.values()), "")
-        group = self._ids["groups"].get((kind, group_name))
+        kind, names = entry.subject_kind, entry.series
+        group = self._ids["groups"].get((kind, entry.group))
         if group is None:
-            group = self._look_up("groups", (kind, group_name), (kind, to_text(group_name)))
-        items = [each for each in entry.names.items() if each[0] not in RUN_NAMES]
-        remembered = (kind, *items)
-        series = self._ids["series"].get(remembered)
+            more: tuple[object, ...] = (None,) * (len(GROUP_COLUMNS) - 3)
+            group = self._kept("groups", (kind, entry.group), more)
+        series = self._ids["series"].get((kind, names))
         if series is None:
-            names = dict(items)
-            more = (searchable(names), group, None, None, None, None)
-            series = self._look_up("series", remembered, (kind, to_text(names)), more)
+            more = (searchable(json.loads(names)), group, None, None, None, None)
+            series = self._kept("series", (kind, names), more)
         return series, group
 
-    def _run(self, names: Mapping[str, str]) -> int:
-        remembered = (names.get("run_id"), names.get("try_number"))
-        found = self._ids["runs"].get(remembered)
+    def _run(self, entry: Entry) -> int:
+        key = (entry.run_id, entry.try_number)
+        found = self._ids["runs"].get(key)
         if found is None:
-            key = tuple("" if each is None else to_text(each) for each in remembered)
-            text = searchable({"run_id": names["run_id"]} if "run_id" in names else {})
-            found = self._look_up("runs", remembered, key, (text,))
+            text = searchable({"run_id": json.loads(entry.run_id)} if entry.run_id else {})
+            found = self._kept("runs", key, (text,))
         return found
 
-    def _traits(self, entry: Entry) -> int:
-        labels, versions = entry.labels, entry.versions
-        remembered = (entry.profilers, tuple(labels.items()), tuple(versions.items()))
-        found = self._ids["traits"].get(remembered)
+    def _kept(self, table: str, key: tuple[str, ...], more: tuple[object, ...] = ()) -> int:
+        """Return the id of what is kept once; keep it if it is new."""
+        ids = self._ids[table]
+        found = ids.get(key)
         if found is None:
-            content = {"labels": dict(labels), "profilers": entry.profilers, "versions": dict(versions)}
-            found = self._look_up("traits", remembered, (to_text(content),))
+            if len(ids) >= MOST_REMEMBERED:
+                ids.clear()
+            found = ids[key] = self._look_up(table, key, more)
         return found
 
-    def _look_up(
-        self, table: str, remembered: Hashable, key: tuple[str, ...], more: tuple[object, ...] = ()
-    ) -> int:
-        """Return the id of what is kept once, and keep it if it is new; remember it for a while."""
+    def _look_up(self, table: str, key: tuple[str, ...], more: tuple[object, ...]) -> int:
         where = " AND ".join(f"{each} = ?" for each in KEYS[table])
         row = self.connection.execute(f"SELECT id FROM {table} WHERE {where}", key).fetchone()
-        if row is None:
-            values = (*key, *more)
-            statement = f"INSERT INTO {table} VALUES (NULL, {', '.join('?' * len(values))})"
-            row = (self.connection.execute(statement, values).lastrowid,)
-        ids = self._ids[table]
-        if len(ids) >= MOST_REMEMBERED:
-            ids.clear()
-        ids[remembered] = found = int(row[0])
-        return found
+        if row is not None:
+            return int(row[0])
+        values = (*key, *more)
+        statement = f"INSERT INTO {table} VALUES (NULL, {', '.join('?' * len(values))})"
+        number = self.connection.execute(statement, values).lastrowid
+        assert number is not None
+        return number
 
     # -- children ------------------------------------------------------------------------------------
 

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from profilerkit import model
 
-FORMAT = f"4 of {model.FORMAT}"
+FORMAT = f"5 of {model.FORMAT}"
 """Of the tables and of the events in them. A catalog of another format is made anew."""
 
 STATUSES = tuple(model.Status)
 OUTCOMES = tuple(model.Outcome)
 """Status and outcome are stored as places in these; an outcome that is not known yet as null."""
+
+NOT_SUCCESS = f"outcome IS NOT {OUTCOMES.index(model.Outcome.SUCCESS)}"
+NOT_COMPLETE = f"status != {STATUSES.index(model.Status.COMPLETE)}"
+"""Most recordings are complete and of a success; there is an index of the others alone."""
 
 RECORDING_COLUMNS = {
     "number": "INTEGER PRIMARY KEY",  # rises with the time in the id
@@ -34,6 +38,16 @@ RECORDING_COLUMNS = {
 }
 """Of recordings that were not deleted."""
 
+MEASURES = ("peak_rss_bytes", "cpu_seconds", "duration_seconds")
+SORTED = ("started_at", *MEASURES)
+
+GROUP_COLUMNS = {
+    "id": "INTEGER PRIMARY KEY",
+    "kind": "TEXT NOT NULL",
+    "name": "TEXT NOT NULL",
+    # Nothing that is seen in it, of what counts or was deleted, has more or less.
+    **{f"{side}_{each}": "REAL" for each in SORTED for side in ("most", "least")},
+}
 SERIES_COLUMNS = {
     "id": "INTEGER PRIMARY KEY",
     "kind": "TEXT NOT NULL",
@@ -55,7 +69,7 @@ TABLES = (
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID",
     # What was read of the journal; `readable` is 0 where nothing could be made of it, null until it is read.
     "CREATE TABLE seen (id INTEGER PRIMARY KEY, source TEXT NOT NULL, readable INTEGER)",
-    "CREATE TABLE groups (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL)",
+    _table("groups", GROUP_COLUMNS),
     _table("series", SERIES_COLUMNS),
     # `run_id` and `try_number` are JSON, empty where there is none.
     "CREATE TABLE runs ("
@@ -78,11 +92,7 @@ KEYS = {
 }
 """By what a row of a table is known beside its id."""
 
-MEASURES = ("peak_rss_bytes", "cpu_seconds", "duration_seconds")
-SORTED = ("started_at", *MEASURES)
-
-_OF_GROUP = "series, run, traits, outcome, status"
-_LOOKED_AT = f"visible, {_OF_GROUP}"
+_LOOKED_AT = "series, run, traits, outcome, status"
 """What is looked at on the way along an index, without a look at the rows."""
 
 EARLY_INDEXES = (
@@ -92,16 +102,39 @@ EARLY_INDEXES = (
 LATE_INDEXES = (
     *(f"CREATE INDEX worse_by_{each} ON series ({each}) WHERE {each} IS NOT NULL" for each in MEASURES),
     "CREATE UNIQUE INDEX events_by_id ON events (id)",
-    *(f"CREATE INDEX by_{each} ON recordings ({each}, number, {_LOOKED_AT})" for each in SORTED),
-    *(
-        f"CREATE INDEX visible_by_{each} ON recordings (visible, {each}, number, {_OF_GROUP})"
-        for each in SORTED
-    ),
-    "CREATE INDEX by_series ON recordings (series, started_at)",
+    *(f"CREATE INDEX by_{each} ON recordings ({each}, number, visible, {_LOOKED_AT})" for each in SORTED),
+    "CREATE INDEX by_visible ON recordings"
+    f" (visible, started_at, number, {_LOOKED_AT}, silent_after, parent, {', '.join(MEASURES)})",
+    # It has all that runs are compared by: every row is looked at for that when a catalog is made.
+    "CREATE INDEX by_series ON recordings (series, started_at, number, visible, parent, run, map_index,"
+    f" traits, outcome, status, silent_after, {', '.join(MEASURES)})",
     "CREATE INDEX by_run ON recordings (run)",
     "CREATE INDEX by_traits ON recordings (traits)",
-    "CREATE INDEX by_outcome ON recordings (outcome)",
-    "CREATE INDEX by_status ON recordings (status)",
+    *(
+        f"CREATE INDEX {name} ON recordings ({column}, started_at, number, visible, {_LOOKED_AT},"
+        f" silent_after, {', '.join(MEASURES)}) WHERE {where}"
+        for name, column, where in (
+            ("by_outcome", "outcome", NOT_SUCCESS),
+            ("by_status", "status", NOT_COMPLETE),
+        )
+    ),
     "CREATE INDEX by_parent ON recordings (parent) WHERE parent IS NOT NULL",
 )
 """What can be made when all rows are there."""
+
+_OF_GROUP = ", ".join(
+    f"{side}_{each} = coalesce({function}(coalesce({side}_{each}, new.{each}), new.{each}), {side}_{each})"
+    for each in SORTED
+    for side, function in (("most", "max"), ("least", "min"))
+)
+BOUNDS = (
+    f"UPDATE groups SET ({', '.join(f'most_{each}, least_{each}' for each in SORTED)}) ="
+    f" (SELECT {', '.join(f'max({each}), min({each})' for each in SORTED)}"
+    " FROM recordings INDEXED BY by_visible WHERE visible = groups.id)",
+    *(
+        f"CREATE TRIGGER bounds_after_{name} AFTER {what} ON recordings WHEN new.visible IS NOT NULL"
+        f" BEGIN UPDATE groups SET {_OF_GROUP} WHERE id = new.visible; END"
+        for name, what in (("insert", "INSERT"), ("update", "UPDATE OF visible"))
+    ),
+)
+"""What finds the bounds of groups, and keeps them from then on."""

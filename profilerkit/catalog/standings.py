@@ -37,7 +37,7 @@ _HARMLESS = frozenset(
 _STATEMENT = (
     f"SELECT series, number, run, map_index, started_at, outcome, {', '.join(MEASURES)}"
     " FROM recordings INDEXED BY by_series WHERE {} parent IS NULL"
-    " ORDER BY series, started_at DESC, number DESC"
+    " ORDER BY series DESC, started_at DESC, number DESC"
 )
 _UPDATE = f"UPDATE series SET latest = ?, {', '.join(f'{each} = ?' for each in MEASURES)} WHERE id = ?"
 

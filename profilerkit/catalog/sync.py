@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta, timezone
 from itertools import groupby
 from operator import attrgetter, itemgetter
@@ -13,21 +14,27 @@ from sqlite3 import Connection
 from attrs import define, frozen
 
 from profilerkit.catalog.database import Database
-from profilerkit.catalog.entries import Entry, entry_of
+from profilerkit.catalog.daywork import MUCH_BYTES, DayWork, processes
+from profilerkit.catalog.entries import Entry, careful_entry_of, entry_of
 from profilerkit.catalog.rows import Writer, chunked, note
-from profilerkit.catalog.schema import LATE_INDEXES
+from profilerkit.catalog.schema import BOUNDS, LATE_INDEXES
 from profilerkit.catalog.standings import appraise
 from profilerkit.catalog.words import index_words
 from profilerkit.codec import format_time
-from profilerkit.journal import DAYS, Journal, order, told_by, version
+from profilerkit.journal import DAYS, TOLD, Journal, order, told_by, version
 from profilerkit.model import EventKind
 
 WINDOW = timedelta(hours=48)
 """Events this old are looked for at each sync; later than that come only those of clocks that are wrong."""
 FULL_SECONDS = 24 * 3600.0
 """How often the whole journal is listed."""
+FEW_EVENTS = 100
+"""So many are read before a pattern is compiled that reads more of them faster."""
 BATCH = 1000
 """So many events are written in one transaction; a sync that is killed has lost no more."""
+
+
+log = logging.getLogger("profilerkit.archive")
 
 
 class ChangedError(Exception):
@@ -125,8 +132,10 @@ class Sync:
         needless = self._outdone(unread)
         self._write(known, [], {source: key in needless for key, source in unread.items()})
 
-    def _decisive(self, keys: Iterable[str], known: Container[str]) -> Iterator[tuple[str, Entry]]:
-        return self.journal.decisive(keys, entry_of, attrgetter("name"), known=known)
+    def _decisive(self, keys: Sequence[str], known: Container[str]) -> Iterator[tuple[str, Entry]]:
+        few = len(keys) <= FEW_EVENTS and not any(each.startswith(DAYS) for each in keys)
+        parse = careful_entry_of if few else entry_of
+        return self.journal.decisive(keys, parse, attrgetter("name"), known=known)
 
     def _write(self, known: _Known, batch: list[tuple[str, Entry]], done: dict[str, bool]) -> None:
         """Write entries, and what was read with them, and empty both."""
@@ -147,9 +156,11 @@ class Sync:
             if connection is None:
                 raise ChangedError
             connection.execute("BEGIN")
-            writer, read = Writer(connection, together=True), set()
+            writer = Writer(connection, together=True)
+            read = set(self._read_days(writer, sources))
+            done = {sources[key] for key in read}
             batch: list[tuple[str, Entry]] = []
-            for key, entry in self._decisive(sources, ()):
+            for key, entry in self._decisive([key for key in sources if key not in read], done):
                 read.add(key)
                 batch.append((sources.get(key, key), entry))
                 if len(batch) >= BATCH:
@@ -160,11 +171,36 @@ class Sync:
                 connection.execute(statement)
             index_words(connection)
             writer.show_children()
+            for statement in BOUNDS:
+                connection.execute(statement)
             appraise(connection, None)
             read |= _outdone(connection, sources.keys() - read)
             note(connection, {source: key in read for key, source in sources.items()})
             connection.execute("INSERT INTO meta VALUES ('listed_at', ?)", (time.time(),))
             connection.execute("COMMIT")
+
+    def _read_days(self, writer: Writer, sources: dict[str, str]) -> Iterator[str]:
+        """Write what is in compacted days, if that is much, and yield those that are done."""
+        days = [each for each in self.journal.days() if version(each) == sources.get(each.key)]
+        if sum(each.size_bytes for each in days) < MUCH_BYTES or processes() < 2:
+            return
+        keys = [each.key for each in days]
+        sample = next(self.journal.decisive(keys, bytes, lambda _: ""), None)
+        if sample is None:
+            return
+        work = DayWork(self.journal.store, keys, writer.packer(sample[1]).sample)
+        problems = 0
+        with contextlib.closing(work.run()) as found:
+            for key, batch in found:
+                if batch is None:
+                    yield key
+                    continue
+                writer.write(((sources[key], each) for each in batch.entries), packed=True)
+                for each in batch.problems[: max(0, TOLD - problems)]:
+                    log.warning("%s is passed over. %s", key, each)
+                problems += len(batch.problems)
+        if problems > TOLD:
+            log.warning("%d more events are passed over.", problems - TOLD)
 
     def _finish(self, known: _Known, listed: dict[str, str]) -> None:
         """Forget what is no longer in the journal, and note that the whole of it was listed.

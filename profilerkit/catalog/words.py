@@ -31,18 +31,12 @@ def index_words(connection: sqlite3.Connection) -> None:
             )
 
 
-def containing(connection: sqlite3.Connection, table: str, word: str) -> tuple[str, ...]:
-    """Return the statement that finds the ids of the texts with a word, folded, and its parameters."""
-    statement = f"SELECT id FROM {table} WHERE instr(text, ?)"
+def matching(connection: sqlite3.Connection, table: str, word: str) -> str | None:
+    """Return what matches, in the index of a table, all texts with a word, folded; None where none can."""
     if len(word) < GRAM or not _is_indexed(connection, table):
-        return statement, word
+        return None
     grams = {word[place : place + GRAM] for place in range(len(word) - GRAM + 1)}
-    wanted = " ".join('"{}"'.format(each.replace('"', '""')) for each in sorted(grams)[:MOST_GRAMS])
-    return (
-        f"{statement} AND id IN (SELECT rowid FROM {table}_words WHERE {table}_words MATCH ?)",
-        word,
-        wanted,
-    )
+    return " ".join('"{}"'.format(each.replace('"', '""')) for each in sorted(grams)[:MOST_GRAMS])
 
 
 def _is_indexed(connection: sqlite3.Connection, table: str) -> bool:

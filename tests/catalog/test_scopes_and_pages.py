@@ -52,6 +52,7 @@ def a_catalog(
     events = data.draw(st.permutations(events))
     with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
         patch.setattr(finding, "FEW", few)
+        patch.setattr(finding, "FEW_COVERED", few)
         patch.setattr(finding, "MANY", many)
         patch.setattr(finding, "COUNT_STEPS", steps)
         patch.setattr(finding, "GROUP_STEPS", group_steps)
