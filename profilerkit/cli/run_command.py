@@ -263,7 +263,52 @@ def _readable(data: bytes) -> int:
 
             with tempfile.TemporaryFile() as file:
                 descriptor = os.dup(file.fileno())
-    os.write(descriptor, data)
+    try:
+        _write_all(descriptor, data)
+    except OSError:  # a limit on the size of files holds for files in memory too
+        os.close(descriptor)
+        return _piped(data)
     os.lseek(descriptor, 0, os.SEEK_SET)
     os.set_inheritable(descriptor, True)
     return descriptor
+
+
+def _piped(data: bytes) -> int:
+    """Return an inheritable descriptor of a pipe that gives `data`."""
+    import fcntl
+
+    with opened_high():
+        reading, writing = os.pipe()
+    with contextlib.suppress(OSError, AttributeError):
+        fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, len(data))
+    os.set_blocking(writing, False)
+    written = 0
+    with contextlib.suppress(BlockingIOError):
+        while written < len(data):
+            written += os.write(writing, data[written:])
+    if written < len(data):
+        _leave_to_a_writer(reading, writing, data[written:])
+    os.close(writing)
+    os.set_inheritable(reading, True)
+    return reading
+
+
+def _leave_to_a_writer(reading: int, writing: int, data: bytes) -> None:
+    """Have a process that is no child of ours, nor of the program, write what the pipe cannot hold yet."""
+    child = os.fork()
+    if child:
+        os.waitpid(child, 0)
+        return
+    try:
+        if os.fork() == 0:
+            os.close(reading)
+            os.set_blocking(writing, True)
+            _write_all(writing, data)
+    finally:
+        os._exit(0)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    written = 0
+    while written < len(data):
+        written += os.write(descriptor, data[written:])
