@@ -28,7 +28,18 @@ LAYERS = (
         "signals",
     },
     {"guards", "forks", "state"},
-    {"model", "reading", "readingjson", "limits", "storeurl", "spool", "options", "settings", "rawfiles"},
+    {
+        "model",
+        "reading",
+        "readingjson",
+        "limits",
+        "storeurl",
+        "spool",
+        "options",
+        "plugins",
+        "settings",
+        "rawfiles",
+    },
     {
         "interfaces",
         "keys",
@@ -42,7 +53,7 @@ LAYERS = (
         "receipts",
         "waiting",
     },
-    {"plugins", "readings", "source", "worker", "localstore", "journal"},
+    {"readings", "source", "worker", "localstore", "journal"},
     {"stores", "select", "stacks", "dayfiles", "survey"},
     {"archive", "retry"},
     {
