@@ -29,7 +29,7 @@ FEW_COVERED = 60_000
 """So many are, of which an index has all that is looked at."""
 MANY = 150_000
 """So many are, where the index with the order was followed in vain."""
-SORTED_HERE = 2000
+SORTED_HERE = 6000
 """So many that are wanted are all fetched: to look at a part twice takes longer."""
 STEPS = 1000
 MOST_STEPS = 150
@@ -272,7 +272,8 @@ def _counting(wanted: Conditions) -> str:
     """Return the index that leaves out much of what does not count; it has nearly all that is looked at."""
     if wanted.scope_table:
         return "INDEXED BY by_visible"
-    return f"INDEXED BY by_{wanted.bounded[0].value}" if wanted.bounded else "NOT INDEXED"
+    fields = set(wanted.bounded)
+    return f"INDEXED BY by_{fields.pop().value}" if len(fields) == 1 else "NOT INDEXED"
 
 
 def within(connection: sqlite3.Connection, thousands: int, work: Callable[[], T]) -> T | None:
