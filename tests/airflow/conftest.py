@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -24,6 +25,8 @@ def task_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TaskLab]:
 
 
 @pytest.fixture
-def tasks(task_lab: TaskLab) -> TaskRuns:
-    """Give task runs with a store and a spool of their own."""
-    return task_lab.new()
+def tasks(task_lab: TaskLab) -> Iterator[TaskRuns]:
+    """Give task runs with a store and a spool of their own; what is left is not tried for ever."""
+    found = task_lab.new()
+    yield found
+    shutil.rmtree(found.spool, ignore_errors=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from datetime import datetime
 
 try:
@@ -51,3 +52,12 @@ with DAG("small", schedule=None, start_date=datetime(2024, 1, 1), catchup=False,
         assert keep
 
     killed()
+
+    @task
+    def waits() -> None:
+        """Hold 20 MiB until it is killed."""
+        keep = [bytearray(1 << 20) for _ in range(20)]
+        time.sleep(600)
+        assert keep
+
+    waits()
