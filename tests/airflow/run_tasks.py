@@ -43,7 +43,11 @@ def _run_3(wanted: dict[str, Any]) -> dict[str, Any]:
     from airflow.executors.workloads import BundleInfo
     from airflow.sdk.api.client import Client
     from airflow.sdk.api.datamodels._generated import TaskInstance
-    from airflow.sdk.execution_time.supervisor import supervise_task
+
+    try:
+        from airflow.sdk.execution_time.supervisor import supervise_task
+    except ImportError:  # Airflow 3.1
+        from airflow.sdk.execution_time.supervisor import supervise as supervise_task
 
     xcoms: dict[str, Any] = {}
     calls: dict[str, float] = {}
@@ -62,6 +66,8 @@ def _run_3(wanted: dict[str, Any]) -> dict[str, Any]:
             if last not in variables:
                 return httpx.Response(404, json={"detail": {"reason": "not_found", "message": "none"}})
             return httpx.Response(200, json={"key": last, "value": variables[last]})
+        elif "/connections/" in path:
+            return httpx.Response(404, json={"detail": {"reason": "not_found", "message": "none"}})
         if request.method == "POST" and "/xcoms/" in path:
             xcoms[last] = json.loads(request.content)
         return httpx.Response(200, json={})
@@ -90,6 +96,8 @@ def _run_3(wanted: dict[str, Any]) -> dict[str, Any]:
 
 
 def _context_3(wanted: dict[str, Any]) -> dict[str, Any]:
+    from airflow.sdk.api.datamodels._generated import DagRun, TIRunContext
+
     now = datetime.datetime.now(datetime.timezone.utc).isoformat()
     run = {
         "dag_id": wanted["dag"],
@@ -109,7 +117,13 @@ def _context_3(wanted: dict[str, Any]) -> dict[str, Any]:
         "partition_date": None,
     }
     lists: dict[str, list[Any]] = {"variables": [], "connections": [], "xcom_keys_to_clear": []}
-    return {"dag_run": run, "max_tries": 0, "should_retry": False, "task_reschedule_count": 0, **lists}
+    context = {"dag_run": known(DagRun, run), "max_tries": 0, "should_retry": False, **lists}
+    return known(TIRunContext, {**context, "task_reschedule_count": 0})
+
+
+def known(model: Any, values: dict[str, Any]) -> dict[str, Any]:
+    """Return what this version of Airflow knows; it refuses the rest."""
+    return {name: value for name, value in values.items() if name in model.model_fields}
 
 
 def _run_2(wanted: dict[str, Any]) -> dict[str, Any]:
