@@ -221,6 +221,7 @@ class Session:
             kept = opened_since(descriptors_before, files)
             for each in kept:
                 os.set_inheritable(each, False)
+            self._own_threads = self._threads() - threads_before
             self._guards.install(self._inside.claims, kept)
             if self._inside and self._link is not None:
                 with held_from_new_threads():
@@ -242,6 +243,8 @@ class Session:
                 self._inside.stop_at_limit(str(message.get("profiler")), str(message.get("reason")))
 
     def _let_go(self, claim: str, reason: str) -> None:
+        if str(_thread.get_native_id()) in self._own_threads:
+            return  # a profiler closes a file that it was writing when the guards came
         with program_held():
             self._inside.let_go(claim, reason)
 

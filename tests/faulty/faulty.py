@@ -169,6 +169,21 @@ class OutsideHangs(Writes):
 
 
 @define
+class ClosesAFile(Writes):
+    """A good one: a thread of it is writing a file while the recording starts, and closes it later."""
+
+    def start(self, folder: Path, target: Target) -> None:
+        """Begin to write."""
+        super().start(folder, target)
+        threading.Thread(target=self._close, args=(os.open(folder / "words.txt", os.O_WRONLY),)).start()
+
+    @staticmethod
+    def _close(descriptor: int) -> None:
+        time.sleep(0.5)
+        os.close(descriptor)
+
+
+@define
 class Streams(Profiler):
     """Keep a file open and append to it from a thread, as a native profiler does."""
 

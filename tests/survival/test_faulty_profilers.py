@@ -46,6 +46,14 @@ def test_failures_are_told(lab: Lab, profiler: str, status: str, words: str | No
     assert captures["writes"]["status"] == "complete"
 
 
+def test_a_profiler_may_close_its_own_files(lab: Lab) -> None:
+    """Only what the program closes ends a capture, not the thread of another profiler."""
+    run_faulty(lab, "closes-a-file", "streams", sleep=1.0)
+    lab.wait_shipped()
+    captures = lab.show()["captures"]
+    assert {(each["status"], each["error"]) for each in captures} == {("complete", None)}
+
+
 @pytest.mark.parametrize("profiler", ["hangs-at-stop", "spins-at-stop"])
 @pytest.mark.slow
 def test_a_hanging_stop_is_given_up(lab: Lab, profiler: str) -> None:
