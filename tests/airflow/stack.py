@@ -14,6 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ class Airflow:
         for component in components:
             self.start_one(component)
         if AIRFLOW_3:
-            wait_for(lambda: self.call("GET", "/api/v2/version") is not None, 120, "the API server")
+            wait_for(lambda: self.call("GET", "/api/v2/version") is not None, 400, "the API server")
 
     def start_one(self, *command: str) -> subprocess.Popen[bytes]:
         """Start one process of Airflow, its output in a file of its name."""
@@ -96,12 +97,28 @@ class Airflow:
 
     # -- DAG runs -----------------------------------------------------------------------------
 
-    def trigger(self, dag_id: str, run_id: str, conf: Mapping[str, Any] | None = None) -> None:
+    def trigger(
+        self,
+        dag_id: str,
+        run_id: str,
+        conf: Mapping[str, Any] | None = None,
+        logical_date: datetime | None = None,
+    ) -> None:
         """Have the scheduler run a DAG once."""
         if AIRFLOW_3:
             wait_for(lambda: self.call("GET", f"/api/v2/dags/{dag_id}") is not None, 120, f"DAG {dag_id}")
-            body = {"dag_run_id": run_id, "conf": dict(conf or {}), "logical_date": None}
-            assert self.call("POST", f"/api/v2/dags/{dag_id}/dagRuns", body), self.log("api-server")
+            moment = logical_date and logical_date.isoformat()
+            body = {"dag_run_id": run_id, "conf": dict(conf or {}), "logical_date": moment}
+            started = "select 1 from dag_run where dag_id=? and run_id=?"
+            # Where SQLite is locked for long the server answers with an error.
+            wait_for(
+                lambda: (
+                    self.call("POST", f"/api/v2/dags/{dag_id}/dagRuns", body)
+                    or self.rows(started, dag_id, run_id)
+                ),
+                120,
+                lambda: self.log("api-server"),
+            )
         else:
             wait_for(lambda: self.rows("select 1 from serialized_dag where dag_id=?", dag_id), 120, dag_id)
             self.run("dags", "trigger", dag_id, "-r", run_id, "-c", json.dumps(conf or {}))
@@ -246,6 +263,8 @@ def base_environment(home: Path, port: int) -> dict[str, str]:
         "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "2",
         "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
         "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "2",
+        # uv would fetch pip for each virtual environment.
+        "AIRFLOW__STANDARD__VENV_INSTALL_METHOD": "pip",
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",
         "AIRFLOW__CORE__COMPRESS_SERIALIZED_DAGS": "False",
         # Airflow 2 refuses SQLite with several slots for production; for a few tasks it is enough.

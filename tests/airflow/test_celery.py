@@ -6,16 +6,15 @@ import contextlib
 import json
 import os
 import shutil
-import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.airflow.stack import AIRFLOW_3, COMPONENTS, Airflow, free_port, wait_for
+from tests.airflow.stack import AIRFLOW_3, COMPONENTS, free_port, wait_for
+from tests.airflow.support.postgres import PostgresAirflow, postgres, started
 
 COUNT = int(os.environ.get("PROFILERKIT_TEST_CELERY_TASKS", "40"))
 SLOTS = "16"
@@ -27,77 +26,8 @@ pytestmark = [
 ]
 
 
-def postgres_program(name: str) -> str | None:
-    """Return the path of a program of Postgres, which Debian keeps out of the PATH."""
-    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
-    return str(found[-1]) if found else shutil.which(name)
-
-
-@contextlib.contextmanager
-def started(*command: str, log: Path, environment: dict[str, str] | None = None) -> Iterator[None]:
-    """Run a server for the block."""
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output, env=environment)
-    try:
-        yield
-    finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-
-
-@contextlib.contextmanager
-def postgres(log: Path) -> Iterator[int]:
-    """Run a Postgres with a database `airflow` and give its port; it refuses to run as root."""
-    initdb, server = postgres_program("initdb"), postgres_program("postgres")
-    if initdb is None or server is None:
-        pytest.skip("there is no Postgres")
-    as_user = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
-    folder, port = Path(tempfile.mkdtemp(prefix="profilerkit-postgres-")), free_port()
-    try:
-        if as_user:
-            shutil.chown(folder, "postgres")
-        data = str(folder / "data")
-        made = [*as_user, initdb, "-D", data, "-A", "trust", "-U", "airflow", "--no-sync", "-E", "UTF8"]
-        subprocess.run(made, check=True, capture_output=True, cwd=folder)
-        options = ["-D", data, "-p", str(port), "-k", str(folder), "-c", "fsync=off"]
-        with started(*as_user, server, *options, "-c", "max_connections=300", log=log):
-            import psycopg2
-
-            def make_database() -> bool:
-                with contextlib.suppress(psycopg2.OperationalError):
-                    address = f"host=127.0.0.1 port={port} user=airflow dbname=postgres"
-                    with contextlib.closing(psycopg2.connect(address)) as connection:
-                        connection.autocommit = True
-                        connection.cursor().execute("create database airflow")
-                    return True
-                return False
-
-            wait_for(make_database, 60, lambda: log.read_text())
-            yield port
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-class CeleryAirflow(Airflow):
-    """An Airflow on Postgres."""
-
-    database = ""
-
-    def rows(self, query: str, *values: str) -> list[Any]:
-        """Ask Airflow's own database."""
-        import psycopg2
-
-        with contextlib.closing(psycopg2.connect(self.database)) as connection:
-            cursor = connection.cursor()
-            cursor.execute(query.replace("?", "%s"), values)
-            return list(cursor.fetchall())
-
-
 @pytest.fixture(scope="module")
-def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CeleryAirflow]:
+def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresAirflow]:
     """Give an Airflow with a Celery worker of 16 slots and a store on S3 through a connection."""
     folder = tmp_path_factory.mktemp("celery")
     redis, s3 = free_port(), free_port()
@@ -108,13 +38,12 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CeleryAirflow]
         started(moto, "-p", str(s3), log=folder / "s3.log"),
     ):
         login = f"airflow@127.0.0.1:{port}/airflow"
-        found = CeleryAirflow(
+        found = PostgresAirflow(
             folder,
+            port,
             AIRFLOW__CORE__EXECUTOR="CeleryExecutor",
             AIRFLOW__CORE__PARALLELISM="64",
             AIRFLOW__CORE__MAX_ACTIVE_TASKS_PER_DAG="500",
-            AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=f"postgresql+psycopg2://{login}",
-            AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC=f"postgresql+asyncpg://{login}",
             AIRFLOW__CELERY__BROKER_URL=f"redis://127.0.0.1:{redis}/0",
             AIRFLOW__CELERY__RESULT_BACKEND=f"db+postgresql+psycopg2://{login}",
             AIRFLOW__CELERY__WORKER_CONCURRENCY=SLOTS,
@@ -125,7 +54,6 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CeleryAirflow]
             AWS_ACCESS_KEY_ID="wrong",
             AWS_SECRET_ACCESS_KEY="wrong",
         )
-        found.database = f"host=127.0.0.1 port={port} user=airflow dbname=airflow"
         found.folder_of_store = filesystem(s3)  # type: ignore[attr-defined]
         try:
             found.run("db", "migrate")
@@ -164,7 +92,7 @@ def filesystem(port: int) -> Any:
     return made
 
 
-def test_every_recording_is_there_and_none_is_mixed_up(airflow: CeleryAirflow) -> None:
+def test_every_recording_is_there_and_none_is_mixed_up(airflow: PostgresAirflow) -> None:
     """One for each map index, whole, with the heap that this one has held."""
     states = {state for state, _ in airflow.tasks("many", "all").values()}
     assert {"success"} == states
@@ -195,7 +123,7 @@ def test_every_recording_is_there_and_none_is_mixed_up(airflow: CeleryAirflow) -
     assert left == []
 
 
-def test_no_secret_is_left_anywhere(airflow: CeleryAirflow) -> None:
+def test_no_secret_is_left_anywhere(airflow: PostgresAirflow) -> None:
     """Neither in logs, nor in the spool, nor in the arguments of a process."""
     texts = [path for path in airflow.folder.rglob("*") if path.is_file() and "airflow.cfg" not in path.name]
     assert [path for path in texts if b"secret-of-a-test" in path.read_bytes()] == []

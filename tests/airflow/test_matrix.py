@@ -32,14 +32,14 @@ NEVER_RUN = {"empty", "chosen", "not_chosen", "cut_off"}
 def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Airflow]:
     """Give an Airflow in which the matrix has run twice: without profilers and with all three."""
     with running(tmp_path_factory.mktemp("airflow")) as found:
+        found.trigger("killed_from_outside", "all", {"profilerkit": {"profilers": ALL}})
         found.trigger("matrix", "off")
         found.trigger("matrix", "all", {"profilerkit": {"profilers": ALL}})
-        found.trigger("killed_from_outside", "all", {"profilerkit": {"profilers": ALL}})
         started = found.scratch / "long-all"
-        wait_for(started.exists, 240, lambda: found.log("scheduler"))
+        wait_for(started.exists, 400, lambda: found.log("scheduler"))
         found.mark_failed("killed_from_outside", "all", "long")
-        found.wait("matrix", "off", "all", seconds=480)
-        found.wait("killed_from_outside", "all", seconds=120)
+        found.wait("matrix", "off", "all", seconds=900)
+        found.wait("killed_from_outside", "all", seconds=300)
         yield found
 
 

@@ -17,13 +17,17 @@ except ImportError:
 try:
     from airflow.providers.standard.operators.bash import BashOperator
     from airflow.providers.standard.operators.empty import EmptyOperator
-    from airflow.providers.standard.operators.python import ExternalPythonOperator, PythonOperator
+    from airflow.providers.standard.operators.python import (
+        ExternalPythonOperator,
+        PythonOperator,
+        PythonVirtualenvOperator,
+    )
     from airflow.providers.standard.sensors.date_time import DateTimeSensorAsync
     from airflow.providers.standard.sensors.python import PythonSensor
 except ImportError:
     from airflow.operators.bash import BashOperator
     from airflow.operators.empty import EmptyOperator
-    from airflow.operators.python import ExternalPythonOperator, PythonOperator
+    from airflow.operators.python import ExternalPythonOperator, PythonOperator, PythonVirtualenvOperator
     from airflow.sensors.date_time import DateTimeSensorAsync
     from airflow.sensors.python import PythonSensor
 
@@ -172,6 +176,8 @@ with DAG("matrix", schedule=None, start_date=datetime(2024, 1, 1), catchup=False
     short() >> EmptyOperator(task_id="cut_off")
 
     ExternalPythonOperator(task_id="external", python=sys.executable, python_callable=answer)
+    # Without requirements it needs no index of packages.
+    PythonVirtualenvOperator(task_id="virtualenv", python_callable=answer, system_site_packages=False)
 
     @task
     def failing() -> None:
