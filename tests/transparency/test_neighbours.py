@@ -89,7 +89,7 @@ PROGRAMS = {
     "descriptors taken": "import os\nr, w = os.pipe()\n"
     "for target in (3, 50, 200, 201, 202, 203, 204, 205, 210):\n"
     "    os.dup2(w, target)\n    os.write(target, b'x')\nprint(len(os.read(r, 99)))\n",
-    "descriptors closed": "import os\nfor each in range(3, 300):\n    try: os.close(each)\n"
+    "descriptors closed": "import os\nfor each in range(3, 1024):\n    try: os.close(each)\n"
     "    except OSError: pass\n"
     "print(os.dup(1))\nos.closerange(3, 4096)\nprint(os.open('/dev/null', 0))\n",
     "errors of what is guarded": "import os, signal, threading, sys\n"
@@ -163,10 +163,10 @@ def test_own_memray(twins: Twins) -> None:
     [
         ("import os; os.closerange(3, 4096)", "os.closerange"),
         (
-            "import os\nfor each in range(3, 300):\n    try: os.close(each)\n    except OSError: pass",
+            "import os\nfor each in range(3, 1024):\n    try: os.close(each)\n    except OSError: pass",
             "os.close",
         ),
-        ("import os; [os.dup2(1, each) for each in range(3, 300)]", "os.dup2"),
+        ("import os; [os.dup2(1, each) for each in range(3, 1024)]", "os.dup2"),
     ],
 )
 def test_recording_says_that_its_descriptors_were_taken(twins: Twins, source: str, words: str) -> None:
