@@ -80,7 +80,7 @@ def test_a_running_recording_is_interrupted_elsewhere(lab: Lab) -> None:
 
 
 def test_a_recording_that_waits_for_its_store_can_be_exported(lab: Lab) -> None:
-    """From the spool, when its watcher is dead and nothing was uploaded."""
+    """When its watcher is dead; a ship that still ran may upload it meanwhile, which changes nothing."""
     process = lab.start("-q", "-c", PROGRAM.format(then="time.sleep(600)"))
     assert first_line(process) == "ready\n"
     lab.wait_until(lambda: bool(lab.watchers()))
@@ -88,12 +88,10 @@ def test_a_recording_that_waits_for_its_store_can_be_exported(lab: Lab) -> None:
     lab.wait_until(lambda: "memray" in lab.show()["hot"])
     os.kill(watcher, signal.SIGKILL)
     kill(process)
-    assert len(lab.spools()) == 1
     there = exported(lab)
     found = shown(lab, there, "latest")
     assert found["status"] == "interrupted"
     assert found["hot"]["memray"][0]["self"] > 10_000_000
-    assert len(lab.spools()) == 1
     assert lab.command("recover").returncode == 0
 
 

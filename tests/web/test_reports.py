@@ -63,6 +63,7 @@ def test_waiting_for_a_turn_is_not_working(neighbours: Place) -> None:
     (work,) = Path(neighbours.settings.catalog_folder).glob("*.work")
     turns = work / "turns"
     turns.mkdir()
+    others = set(psutil.Process().children())
     addresses = [f"/api/v1/recordings/{each.id}/timelines" for each in found]
     with contextlib.ExitStack() as held:
         for number in range(AT_ONCE):
@@ -71,7 +72,7 @@ def test_waiting_for_a_turn_is_not_working(neighbours: Place) -> None:
         for _ in range(2):
             for address in addresses:
                 assert client.get(address).status_code == 202
-        assert len(psutil.Process().children()) <= MOST_JOBS
+        assert len(set(psutil.Process().children()) - others) <= MOST_JOBS
         time.sleep(5.0)  # over the limit
         assert client.get(addresses[0]).status_code == 202
     for address in addresses:
