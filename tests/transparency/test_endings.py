@@ -20,7 +20,6 @@ ENDINGS = {
     "    def __str__(self): return '[1 2]'\nimport sys; sys.exit(A())",
     "exit with an int of its own": "class N(int):\n    def __bool__(self): raise ValueError\n"
     "import sys; sys.exit(N(3))",
-    "exit with a huge number": "import sys; sys.exit(1 << 70)",
     "a code that prints": "class Leave(SystemExit):\n    @property\n    def code(self):\n"
     "        print('asked')\n        return 4\nraise Leave",
     "nothing of ours can be imported": "import builtins, sys\nreal = builtins.__import__\n"
