@@ -36,9 +36,19 @@ def opened_high() -> Iterator[None]:
                 taken.append(os.dup(first))
         yield
     finally:
-        for each in taken:
-            with contextlib.suppress(OSError):
-                os.close(each)
+        for first, last in _runs(taken):
+            os.closerange(first, last + 1)  # one call for all: closing them one by one takes a millisecond
+
+
+def _runs(descriptors: list[int]) -> list[tuple[int, int]]:
+    """Return the first and the last of each run of numbers without a gap; they come in order."""
+    runs: list[tuple[int, int]] = []
+    for each in descriptors:
+        if runs and runs[-1][1] == each - 1:
+            runs[-1] = (runs[-1][0], each)
+        else:
+            runs.append((each, each))
+    return runs
 
 
 def opened() -> set[int]:
