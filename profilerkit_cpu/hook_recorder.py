@@ -13,16 +13,11 @@ from typing import Any
 from profilerkit_cpu.capture import HOOK_FORMAT, CaptureWriter, encode
 from profilerkit_cpu.fold import CallTree
 from profilerkit_cpu.hook import HookSampler, thread_name
+from profilerkit_cpu.pace import FIRST_WRITE_SECONDS, next_write_seconds
 from profilerkit_cpu.timeline import Timeline
-
-WRITES_SECONDS = (0.1, 0.2, 0.4, 0.8)
-"""When the first writes are due, after the beginning; then one every second."""
 
 IDLE_WRITE_SECONDS = 2.0
 """While the thread waits nothing changes but for how long, and writes are so much later."""
-
-WRITE_SHARE = 0.02
-"""Writing takes no more of the time than this: a large tree is written less often."""
 
 CHECK_SECONDS = 0.25
 STOP_SECONDS = 4.0
@@ -91,7 +86,7 @@ class HookRecorder:
             self._done.release()
 
     def _loop(self) -> None:
-        writes, write_at = iter(WRITES_SECONDS[1:]), WRITES_SECONDS[0]
+        write_at = FIRST_WRITE_SECONDS
         longer, stopping = 0.0, False
         while not stopping:
             due = write_at - (self._clock() - self._began_seconds)
@@ -105,8 +100,7 @@ class HookRecorder:
             idle = self.sampler.samples == self._written_samples
             if self._wall_seconds >= write_at + (longer if idle else 0.0) and not stopping:
                 longer = min(longer + 0.5, IDLE_WRITE_SECONDS) if idle else 0.0
-                took = self._write()
-                write_at = next(writes, self._wall_seconds + max(1.0, took / WRITE_SHARE))
+                write_at = next_write_seconds(self._wall_seconds, self._write())
         self._complete = True
         self._write()
 

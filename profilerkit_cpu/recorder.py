@@ -11,21 +11,14 @@ from pathlib import Path
 from profilerkit_cpu.capture import CaptureWriter
 from profilerkit_cpu.clocks import has_thread_clocks, run_queue_reader
 from profilerkit_cpu.fold import CallTree
+from profilerkit_cpu.pace import FIRST_WRITE_SECONDS, next_write_seconds
 from profilerkit_cpu.sampler import ThreadSampler
 from profilerkit_cpu.snapshot import columns, facts
 from profilerkit_cpu.ticks import Ticks
 from profilerkit_cpu.timeline import Timeline
 
-FIRST_WRITE_SECONDS = 0.1
-EARLY_WRITE_SECONDS, WRITE_SECONDS = 0.2, 1.0
-EARLY_SECONDS = 5.0
-"""Until here there is a write every 0.2 s, then one every second: a program may be killed soon."""
-
 IDLE_WRITE_SECONDS = 30.0
 """While nothing runs there is little news; as soon as something does, it is written."""
-
-WRITE_SHARE = 0.02
-"""Writing takes no more of the time than this: a large tree is written less often."""
 
 LOOKS_SHARE = 0.025
 """Looks take no more of the time than this: many threads are looked at less often."""
@@ -135,9 +128,7 @@ class Recorder:
             self.timeline.add(self.wall_seconds, self.process_cpu_seconds)
             idle = stretch > BUSY_STRETCH
             if self.wall_seconds >= write_at + (IDLE_WRITE_SECONDS if idle else 0.0) and not stopping:
-                took = self._write()
-                pause = EARLY_WRITE_SECONDS if self.wall_seconds < EARLY_SECONDS else WRITE_SECONDS
-                write_at = self.wall_seconds + max(pause, took / WRITE_SHARE)
+                write_at = next_write_seconds(self.wall_seconds, self._write())
         self.sampler.settle()
         self.complete = True
         self._write()
