@@ -199,17 +199,14 @@ class Journal:
         return self._read(keys, event_from_json)
 
     def _read(self, keys: Iterable[str], parse: Callable[[bytes], E]) -> Iterator[tuple[str, E]]:
-        problems = 0
+        passed_over = PassedOver()
         for key, lines in self._load(keys):
             for found in _parsed(lines, parse):
                 if isinstance(found, FormatError):
-                    problems += 1
-                    if problems <= TOLD:
-                        log.warning("%s is passed over. %s", key, found)
+                    passed_over.note(key, found)
                 else:
                     yield key, found
-        if problems > TOLD:
-            log.warning("%d more events are passed over.", problems - TOLD)
+        passed_over.tell_the_rest()
 
     def events(self) -> Iterator[Event]:
         """Yield every event, in any order; one that is being compacted perhaps twice."""
@@ -303,6 +300,24 @@ class Journal:
                 return stream.read(DAY_BYTES if key.startswith(DAYS) else EVENT_BYTES + 1)
         except NotFoundError:
             return None
+
+
+class PassedOver:
+    """Events that cannot be read: the first few are named in the log, the rest is counted."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def note(self, key: str, problem: object) -> None:
+        """Take in one, in what is stored under a key."""
+        self._count += 1
+        if self._count <= TOLD:
+            log.warning("%s is passed over. %s", key, problem)
+
+    def tell_the_rest(self) -> None:
+        """Say how many were not named."""
+        if self._count > TOLD:
+            log.warning("%d more events are passed over.", self._count - TOLD)
 
 
 def parsed(key: str, stream: BinaryIO, parse: Callable[[bytes], E]) -> Iterator[E | FormatError]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import time
 from collections.abc import Container, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta, timezone
@@ -21,7 +20,7 @@ from profilerkit.catalog.schema import BOUNDS, LATE_INDEXES
 from profilerkit.catalog.standings import appraise
 from profilerkit.catalog.words import index_words
 from profilerkit.codec import format_time
-from profilerkit.journal import DAYS, TOLD, Journal, order, told_by, version
+from profilerkit.journal import DAYS, Journal, PassedOver, order, told_by, version
 from profilerkit.model import EventKind
 
 WINDOW = timedelta(hours=48)
@@ -32,9 +31,6 @@ FEW_EVENTS = 100
 """So many are read before a pattern is compiled that reads more of them faster."""
 BATCH = 1000
 """So many events are written in one transaction; a sync that is killed has lost no more."""
-
-
-log = logging.getLogger("profilerkit.archive")
 
 
 class ChangedError(Exception):
@@ -189,18 +185,16 @@ class Sync:
         if sample is None:
             return
         work = DayWork(self.journal.store, keys, writer.packer(sample[1]).sample)
-        problems = 0
+        passed_over = PassedOver()
         with contextlib.closing(work.run()) as found:
             for key, batch in found:
                 if batch is None:
                     yield key
                     continue
                 writer.write(((sources[key], each) for each in batch.entries), packed=True)
-                for each in batch.problems[: max(0, TOLD - problems)]:
-                    log.warning("%s is passed over. %s", key, each)
-                problems += len(batch.problems)
-        if problems > TOLD:
-            log.warning("%d more events are passed over.", problems - TOLD)
+                for each in batch.problems:
+                    passed_over.note(key, each)
+        passed_over.tell_the_rest()
 
     def _finish(self, known: _Known, listed: dict[str, str]) -> None:
         """Forget what is no longer in the journal, and note that the whole of it was listed.
