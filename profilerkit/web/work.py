@@ -141,26 +141,27 @@ class Workshop:
         try:
             if not _take(descriptor):
                 return State(RENDERING, folder, _age(folder / LOCK))
-            if not _places.acquire(blocking=False):
-                return State(RENDERING, folder)  # who asks again begins it
             if again:
                 with contextlib.suppress(FileNotFoundError):
                     (folder / DONE).unlink()
             done = _done(folder)
             if done is None:
                 os.utime(folder / LOCK)
-                try:
-                    self._start(order, folder, descriptor)
-                except BaseException:
-                    _places.release()
-                    raise
-            else:
-                _places.release()
+                self._start(order, folder, descriptor)
         finally:
             os.close(descriptor)  # the job has its own
         return self.look(order) or State(RENDERING, folder)
 
     def _start(self, order: Order, folder: Path, descriptor: int) -> None:
+        """Start a process if there is a place for one; else who asks again begins it."""
+        if not _places.acquire(blocking=False):
+            return
+        with contextlib.ExitStack() as held:
+            held.callback(_places.release)
+            self._launch(order, folder, descriptor)
+            held.pop_all()  # `_watch` gives the place back
+
+    def _launch(self, order: Order, folder: Path, descriptor: int) -> None:
         question = {
             "kind": order.kind,
             "name": order.name,
