@@ -6,6 +6,11 @@ import contextlib
 import os
 from collections.abc import Iterator
 
+try:
+    import resource
+except ImportError:  # not on Windows
+    resource = None  # type: ignore[assignment]
+
 HIGH = (900, 200)
 """Ours lie from here on, so that the program gets the numbers that it is used to.
 
@@ -80,9 +85,7 @@ def identity(descriptor: int) -> Identity:
 
 
 def _limit() -> int:
-    try:
-        import resource
-    except ImportError:
+    if resource is None:
         return 0
     soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     return 1 << 30 if soft == resource.RLIM_INFINITY else soft
