@@ -187,9 +187,13 @@ def memory_share(cgroup: str | None) -> float | None:
     return None
 
 
-def own_peak_rss_bytes() -> int | None:
-    """Return the kernel's high-water mark of this process's RSS (VmHWM), None where there is none."""
+def own_rss_bytes() -> tuple[int | None, int | None]:
+    """Return this process's RSS and the kernel's high-water mark of it (VmHWM), None where there is none."""
+    found: dict[str, int] = {}
     for line in read_text("/proc/self/status").splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024
-    return None
+        name, _, value = line.partition(":")
+        if name in ("VmHWM", "VmRSS"):
+            found[name] = int(value.split()[0]) * 1024
+            if len(found) == 2:
+                break
+    return found.get("VmRSS"), found.get("VmHWM")

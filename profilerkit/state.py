@@ -82,14 +82,17 @@ def last_words(state: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def usage() -> dict[str, float | int | None]:
-    """Return what the kernel counted for this process and its reaped children."""
+    """Return what the kernel counts for this process and its reaped children, and by which time."""
     if resource is None:
         return {"peak_rss_bytes": None}
+    rss_bytes, peak_rss_bytes = process.own_rss_bytes()
     own = resource.getrusage(resource.RUSAGE_SELF)
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     unit = 1 if sys.platform == "darwin" else 1024
     return {
-        "peak_rss_bytes": process.own_peak_rss_bytes() or own.ru_maxrss * unit,
+        "monotonic_seconds": monotonic(),
+        "rss_bytes": rss_bytes,
+        "peak_rss_bytes": peak_rss_bytes or own.ru_maxrss * unit,
         "ru_maxrss_bytes": own.ru_maxrss * unit,
         "user_seconds": own.ru_utime,
         "system_seconds": own.ru_stime,

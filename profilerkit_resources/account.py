@@ -129,7 +129,8 @@ class Account:
         """Yield what a reader of these numbers should know."""
         recorded = self.recorded
         if recorded.first is None:
-            yield "The process was never seen: it had ended before the first look at it."
+            own = "; its memory is what it said itself" if recorded.at_start or recorded.goodbye else ""
+            yield f"The process was never seen: it had ended before the first look at it{own}."
         elif not self.is_whole and recorded.at_start is None:
             yield (
                 f"The process was {recorded.first.age_seconds:.0f} s old at the first look: peaks and CPU "

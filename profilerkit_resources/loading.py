@@ -43,6 +43,9 @@ class OwnWords:
     peak_rss_bytes: int
     user_seconds: float
     system_seconds: float
+    rss_bytes: int | None = None
+    monotonic_seconds: float | None = None
+    """When it was said, by the machine's clock since its start."""
 
 
 @define
@@ -171,6 +174,8 @@ def _words(path: Path) -> OwnWords | None:
             peak_rss_bytes=number.get("peak_rss_bytes") or 0,
             user_seconds=number["user_seconds"] + number["children_user_seconds"],
             system_seconds=number["system_seconds"] + number["children_system_seconds"],
+            rss_bytes=number.get("rss_bytes"),
+            monotonic_seconds=number.get("monotonic_seconds"),
         )
     except (OSError, KeyError, TypeError, ValueError, AttributeError, RecursionError):
         return None

@@ -65,15 +65,31 @@ def _timelines(samples: Sequence[Sample], account: Account, shift_seconds: float
         ("written", "bytes", lambda each: _less(each.written_bytes, written_before)),
     ]
     if account.recorded.first is None:
-        parts = [part for part in parts if part[0] == "container"]
+        parts = [part for part in parts if part[0] in ("rss", "container")]
     else:
         yield from _cores(samples, shift_seconds)
     for name, unit, value in parts:
         points = [
             (each.at_seconds + shift_seconds, found) for each in samples if (found := value(each)) is not None
         ]
+        if name == "rss":
+            points = _from_start_to_end(points, account.recorded)
         if points:
             yield Timeline(name, unit, [at for at, _ in points], [found for _, found in points])
+
+
+def _from_start_to_end(points: list[tuple[float, float]], recorded: Recorded) -> list[tuple[float, float]]:
+    """Add what a process without descendants said of its memory where nobody looked: first and last."""
+    start, end = recorded.at_start, recorded.goodbye
+    if start is None or any(each.processes > 1 for each in recorded.samples):
+        return points
+    if start.rss_bytes and (not points or points[0][0] > 0):
+        points = [(0.0, start.rss_bytes), *points]
+    if points and end is not None and end.rss_bytes and end.monotonic_seconds and start.monotonic_seconds:
+        end_seconds = round(end.monotonic_seconds - start.monotonic_seconds, 3)
+        if end_seconds > points[-1][0]:
+            points = [*points, (end_seconds, end.rss_bytes)]
+    return points
 
 
 def _cores(samples: Sequence[Sample], shift_seconds: float) -> Iterator[Timeline]:

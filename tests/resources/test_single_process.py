@@ -227,6 +227,24 @@ def test_a_process_that_is_gone_at_the_start_leaves_an_empty_reading(tmp_path: P
     assert any("never seen" in note for note in reading.notes)
 
 
+def test_a_process_that_was_never_seen_has_the_memory_that_it_told_of(tmp_path: Path) -> None:
+    """A program may have ended before the first look at it: its own words begin and end the line."""
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    assert record(ended.pid, tmp_path).communicate("\n")[0].strip() == "stopped"
+    seconds = dict.fromkeys(("user_seconds", "system_seconds", "children_user_seconds"), 0.25)
+    words = {**seconds, "children_system_seconds": 0.0}
+    at_start = {**words, "monotonic_seconds": 50.0, "rss_bytes": 20 * MIB, "peak_rss_bytes": 21 * MIB}
+    goodbye = {**words, "monotonic_seconds": 50.1, "rss_bytes": 30 * MIB, "peak_rss_bytes": 40 * MIB}
+    (tmp_path / "at_start.json").write_text(json.dumps(at_start))
+    (tmp_path / "goodbye.json").write_text(json.dumps(goodbye))
+    reading = ResourcesProfiler.read(CaptureFiles(tmp_path))
+    assert reading.summary["peak_rss_bytes"] == 40 * MIB
+    rss = next(each for each in reading.timelines if each.name == "rss")
+    assert (list(rss.times_seconds), list(rss.values)) == ([0.0, 0.1], [20 * MIB, 30 * MIB])
+    assert any("what it said itself" in note for note in reading.notes)
+
+
 def test_a_process_id_that_is_anothers_now_is_not_recorded(run: RunProgram) -> None:
     """A process is the one that it was by its start time, not by its id."""
     program = run('step("start")')
