@@ -8,12 +8,16 @@ import sys
 import time
 from collections.abc import Callable
 from types import CodeType, FrameType
-from typing import Any, TypeVar
 
 from profilerkit.errors import CaptureError
 from profilerkit.signals import block_all_but, on_main_thread, resume_alarm
 
-T = TypeVar("T")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, TypeVar
+
+    T = TypeVar("T")
+
 
 AGAIN_SECONDS = 0.2
 """How soon what swallows the first Overdue gets another."""

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any
 
 from profilerkit.claims import release_all
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from profilerkit.session import Session
 
 _sessions: list[Session] = []

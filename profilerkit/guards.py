@@ -11,10 +11,13 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import Any
 
 from profilerkit.descriptors import Identity, identity
 from profilerkit.retrace import hide_our_frames
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 Yield = Callable[[str, str], None]
 """Called with a claim and a reason, before the user's code takes what is claimed."""

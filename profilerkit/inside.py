@@ -10,15 +10,16 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
-from pathlib import Path
 from time import monotonic, perf_counter, process_time
-from typing import TYPE_CHECKING, Any
 
 from profilerkit import claims
 from profilerkit.deadline import Overdue, bounded, describe, why_partial
 from profilerkit.signals import held_from_new_threads
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from profilerkit.interfaces import Profiler
     from profilerkit.model import Target
 
@@ -81,8 +82,11 @@ class Inside:
             self._warn(f"{name} was skipped: {reason}")
             return None
 
-    def start(self, choice: Mapping[str, Any], profiler: Profiler, folder: Path, target: Target) -> None:
-        """Have a profiler begin in `folder`; have one that works outside prepare for it."""
+    def start(self, choice: Mapping[str, Any], profiler: Profiler, folder: str, target: Target) -> None:
+        """Have a profiler begin, in its place in the spool; have one that works outside prepare for it."""
+        from pathlib import Path
+
+        from profilerkit import spool
         from profilerkit.errors import UnavailableError
 
         name = choice["name"]
@@ -91,8 +95,9 @@ class Inside:
             if choice["placement"] == "outside":
                 profiler.prepare(target)
             else:
-                folder.mkdir()
-                profiler.start(folder, target)
+                place = spool.capture_folder(Path(folder), name)
+                place.mkdir()
+                profiler.start(place, target)
 
         taken = claims.take(self._claims[name], self._owner(name))
         if taken is not None:

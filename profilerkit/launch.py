@@ -10,6 +10,10 @@ from __future__ import annotations
 import os
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 _BEFORE = frozenset(sys.modules)
 """What Python has imported for any program."""
 _HERE = os.path.dirname(os.path.abspath(__file__))
@@ -21,7 +25,6 @@ import atexit
 import functools
 import signal
 from types import CodeType, FunctionType
-from typing import Any
 
 
 def prepare() -> tuple[_Program, _Ending]:

@@ -13,18 +13,22 @@ import os
 import signal
 import sys
 from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any
 
 from profilerkit import process, spool
 from profilerkit.descriptors import identity, lowest
 from profilerkit.signals import no_sigchld
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+WATCHER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "watcher.py")
+
 
 class WatcherLink:
     """Our end of the link to the watcher of one recording."""
 
-    def __init__(self, plan: Mapping[str, Any], folder: Path, recorded: Mapping[str, Any]) -> None:
+    def __init__(self, plan: Mapping[str, Any], folder: str, recorded: Mapping[str, Any]) -> None:
         self._plan = plan
         self._folder = folder
         self._recorded = recorded
@@ -55,7 +59,7 @@ class WatcherLink:
         self.send({"say": "hello", "pidfd": pidfd >= 0, **self._hello()})
 
     def _spawn(self, link: int, pidfd: int) -> int:
-        log = str(self._folder / spool.LOG)
+        log = os.path.join(self._folder, spool.LOG)
         actions: list[Any] = [
             (os.POSIX_SPAWN_DUP2, link, 0),
             (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
@@ -64,7 +68,7 @@ class WatcherLink:
         if pidfd >= 0:
             actions.append((os.POSIX_SPAWN_DUP2, pidfd, 3))
         # Isolated and without site: nothing of the program's environment runs in the watcher.
-        argv = [sys.executable, "-I", "-S", str(Path(__file__).with_name("watcher.py"))]
+        argv = [sys.executable, "-I", "-S", WATCHER]
         every = {each for each in signal.valid_signals() if each not in (signal.SIGKILL, signal.SIGSTOP)}
         return os.posix_spawn(
             sys.executable, argv, os.environ, file_actions=actions, setsigmask=(), setsigdef=every
@@ -73,7 +77,7 @@ class WatcherLink:
     def _hello(self) -> dict[str, Any]:
         plan = self._plan
         return {
-            "spool": str(self._folder),
+            "spool": self._folder,
             "store": plan["store"],
             "python": sys.executable,
             "sys_path": plan["sys_path"],

@@ -9,7 +9,10 @@ import errno
 import os
 import struct
 import sys
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _PIDFD_GET_INFO = 0xC040FF0B
 """`_IOWR(0xFF, 11, struct pidfd_info)` with the first published size of 64 bytes (linux/pidfd.h)."""

@@ -13,7 +13,10 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 from itertools import chain, starmap
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Hush:

@@ -10,9 +10,7 @@ import _thread
 import contextlib
 import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from time import monotonic, perf_counter, process_time, sleep
-from typing import TYPE_CHECKING, Any
 
 from profilerkit import process, spool
 from profilerkit.deadline import describe
@@ -26,7 +24,10 @@ from profilerkit.outcomes import outcome_of
 from profilerkit.signals import block_all_but, held_from_new_threads, program_held
 from profilerkit.state import first_state, last_words, time_since_start, usage, used_since
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from profilerkit.model import Target
 
 
@@ -39,7 +40,7 @@ class Session:
     def __init__(self, plan: Mapping[str, Any]) -> None:
         self.plan = plan
         self.id: str = plan["id"]
-        self.folder: Path | None = None
+        self.folder: str | None = None
         self.problem: str | None = None
         """Why nothing is recorded: there is no place to record to. The program goes on."""
         self.active = False
@@ -115,7 +116,7 @@ class Session:
     def wait_shipped(self, timeout: float | None = None) -> bool:
         """Wait until the spool is uploaded and gone; tell whether it is."""
         end = None if timeout is None else monotonic() + timeout
-        while self.folder is not None and self.folder.exists():
+        while self.folder is not None and os.path.exists(self.folder):
             if end is not None and monotonic() >= end:
                 return False
             sleep(0.05)
@@ -157,14 +158,13 @@ class Session:
             self._start_watcher()
             for choice, profiler in made:
                 if profiler is not None and target is not None:
-                    folder = spool.capture_folder(self.folder, choice["name"])
-                    self._inside.start(choice, profiler, folder, target)
+                    self._inside.start(choice, profiler, self.folder, target)
         self._install(threads, descriptors)
         self._state["overhead"] = {"start": cost_since(self._began), "profilers": self._inside.cost}
         self._write()
 
-    def _make_spool(self) -> Path:
-        root = Path(self.plan["spool"])
+    def _make_spool(self) -> str:
+        root = self.plan["spool"]
         spool.prepare_root(root)
         try:
             return spool.create(root, self.id, self._state)
@@ -322,7 +322,7 @@ class Session:
         if self.folder is None or not self._is_here():
             return
         with self._lock, contextlib.suppress(OSError):  # a full or vanished disk harms nobody
-            spool.write_json(self.folder / spool.SESSION, self._state, last=last)
+            spool.write_json(os.path.join(self.folder, spool.SESSION), self._state, last=last)
 
     @contextlib.contextmanager
     def _reported(self, what: str) -> Iterator[None]:

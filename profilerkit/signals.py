@@ -9,9 +9,12 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from typing import Any
 
 from profilerkit import claims
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _OWN_FAULTS = ("SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGTRAP", "SIGSYS", "SIGABRT")
 

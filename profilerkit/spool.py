@@ -1,6 +1,6 @@
 """Keep recordings on local disk until they are shipped: one folder each, files as the only language.
 
-Light to import: recorded processes and watchers use this. Each file has one writer:
+Light to import: recorded processes use this without `pathlib`. Each file has one writer:
 
     session.json    the session, in the recorded process: what is recorded, how it went
     watcher.json    the watcher: signs of life, death, evidence
@@ -20,10 +20,13 @@ import os
 import stat
 import time
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 from profilerkit.errors import FormatError, UnavailableError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any
 
 SESSION, WATCHER, DUE, TAKEN, SHIP, LOCK, LOG = (
     "session.json",
@@ -41,13 +44,13 @@ RESERVE_BYTES = 1 << 16
 NEW, TRASH = ".new-", ".trash-"
 
 
-def prepare_root(root: Path) -> None:
+def prepare_root(root: str) -> None:
     """Make the folder of all spools of this user, for nobody else's eyes.
 
     Raises UnavailableError when it is not ours alone: another user could plant files in it.
     """
     try:
-        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.makedirs(root, mode=0o700, exist_ok=True)
         found = os.lstat(root)
     except OSError as error:
         raise UnavailableError(
@@ -58,23 +61,24 @@ def prepare_root(root: Path) -> None:
             f"The spool folder {root} does not belong to this user.", "Set PROFILERKIT_SPOOL to another."
         )
     if found.st_mode & 0o077:
-        root.chmod(0o700)
+        os.chmod(root, 0o700)
 
 
-def create(root: Path, recording_id: str, session: dict[str, Any]) -> Path:
+def create(root: str, recording_id: str, session: dict[str, Any]) -> str:
     """Make a recording's spool, whole or not at all, and return its folder."""
     process = session["process"]
-    new = root / f"{NEW}{recording_id}-{process['pid']}-{process['start_ticks']}"
-    new.mkdir(mode=0o700)
-    (new / CAPTURES).mkdir()
-    (new / RESERVE).write_bytes(bytes(RESERVE_BYTES))
-    write_json(new / SESSION, session, last=True)
-    folder = root / recording_id
-    new.rename(folder)
+    new = os.path.join(root, f"{NEW}{recording_id}-{process['pid']}-{process['start_ticks']}")
+    os.mkdir(new, mode=0o700)
+    os.mkdir(os.path.join(new, CAPTURES))
+    with open(os.path.join(new, RESERVE), "wb") as file:
+        file.write(bytes(RESERVE_BYTES))
+    write_json(os.path.join(new, SESSION), session, last=True)
+    folder = os.path.join(root, recording_id)
+    os.rename(new, folder)
     return folder
 
 
-def write_json(path: Path, data: Any, *, last: bool = False) -> None:
+def write_json(path: str | Path, data: Any, *, last: bool = False) -> None:
     """Replace a file by JSON in one step: a reader sees the old or the new, never a part.
 
     Where the disk is full, what is said `last` takes the room that was kept for that.
@@ -83,13 +87,16 @@ def write_json(path: Path, data: Any, *, last: bool = False) -> None:
     try:
         _replace(path, text)
     except OSError as error:
-        if not last or error.errno != errno.ENOSPC or not (path.parent / RESERVE).exists():
+        if not last or error.errno != errno.ENOSPC:
             raise
-        (path.parent / RESERVE).unlink(missing_ok=True)
+        try:
+            os.unlink(os.path.join(os.path.dirname(path), RESERVE))
+        except OSError:
+            raise error from None
         _replace(path, text)
 
 
-def _replace(path: Path, text: bytes) -> None:
+def _replace(path: str | Path, text: bytes) -> None:
     temporary = f"{path}.{os.getpid()}.tmp"
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     left = memoryview(text)
@@ -142,6 +149,8 @@ def capture_folder(spool: Path, profiler: str) -> Path:
 
 def capture_files(folder: Path) -> Iterator[tuple[Path, int]]:
     """Yield the files of a capture with their sizes, none temporary, none that is not a plain file."""
+    from pathlib import Path
+
     for directory, names, files in os.walk(folder):
         names.sort()
         for name in sorted(files):

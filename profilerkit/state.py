@@ -7,10 +7,13 @@ import os
 import sys
 from collections.abc import Mapping
 from time import gmtime, monotonic, strftime, time
-from typing import Any
 
 from profilerkit import process
 from profilerkit._version import __version__
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 try:
     import resource

@@ -58,7 +58,7 @@ def _say_unshipped(session: Session) -> None:
     from profilerkit.waiting import why_waiting
 
     assert session.folder is not None
-    reason = why_waiting(session.folder) or "the store has not answered yet"
+    reason = why_waiting(Path(session.folder)) or "the store has not answered yet"
     log.warning("profilerkit: not uploaded in time, kept in %s: %s", session.folder, reason)
 
 

@@ -11,7 +11,7 @@ from tests.support.twins import ALL, Twins
 HEAVY = (
     *("fsspec", "psutil", "pyinstrument", "stevedore", "zstandard", "platformdirs", "cattrs"),
     *("rich", "rich_click", "click", "tomllib", "tomli", "urllib3", "requests", "multiprocessing"),
-    *("importlib.metadata", "subprocess", "shutil", "asyncio", "logging"),
+    *("importlib.metadata", "subprocess", "shutil", "asyncio", "logging", "typing", "pathlib"),
 )
 OURS = ("render", "cli", "stores", "archive", "plugins", "settings", "select", "ship", "shipping", "watcher")
 LIST = "import json, sys\nprint(json.dumps(sorted(sys.modules)))\n"
