@@ -16,7 +16,7 @@ def pandas() -> float:
     import pandas as pd
 
     rng, total = np.random.default_rng(0), 0.0
-    for _ in range(6):
+    for _ in range(3):
         n = 600_000
         frame = pd.DataFrame(
             {
@@ -54,7 +54,7 @@ def sqlite() -> Any:
     connection = sqlite3.connect(":memory:")
     connection.execute("create table a(id integer, name text, amount real, d text)")
     connection.execute("create table b(id integer, name text, amount real, d integer)")
-    rows = ((i, f" name{i % 997} ", i * 0.5, f"{2000 + i % 20}-{i % 12}") for i in range(150_000))
+    rows = ((i, f" name{i % 997} ", i * 0.5, f"{2000 + i % 20}-{i % 12}") for i in range(80_000))
     connection.executemany("insert into a values(?,?,?,?)", rows)
     for _ in range(3):
         cursor = connection.execute("select * from a")

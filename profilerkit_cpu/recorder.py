@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import contextlib
 import os
 import threading
 import time
@@ -27,7 +28,11 @@ BUSY_STRETCH = 3.0
 """While the main thread alone runs, and does not wait, pauses become as much longer as this."""
 
 LONGEST_INTERVAL_SECONDS = 0.1
-"""While nothing runs, looks become as rare as this."""
+"""While nothing runs, looks become as rare as this, and while a tick would tell that there is news.
+
+A look that has to get the GIL from a thread at work is dear: each time that the thread lets go of it for a
+moment, the kernel wakes a processor for us, mostly in vain.
+"""
 
 STOP_SECONDS = 4.0
 
@@ -56,6 +61,7 @@ class Recorder:
         self._interval_seconds = interval_seconds
         self._writer = CaptureWriter(folder)
         self._least_pause_seconds = 0.0
+        self._idle = False
         self._stopped_by: int | None = None
         self._failure: BaseException | None = None
         self._random = time.monotonic_ns() & 0x7FFFFFFF
@@ -84,7 +90,8 @@ class Recorder:
             return
         self.ticks.stop()
         self._stopped_by = _thread.get_ident()
-        self._wake.release()
+        with contextlib.suppress(RuntimeError):  # a tick has woken it
+            self._wake.release()
         if not self._done.acquire(timeout=STOP_SECONDS):
             raise TimeoutError(f"the sampling thread did not end within {STOP_SECONDS:.0f} s")
         if self._failure is not None:
@@ -118,16 +125,19 @@ class Recorder:
         stretch, stopping = 1.0, False
         while not stopping:
             pause = self._random_share() * max(stretch * self._interval_seconds, self._least_pause_seconds)
+            if not self._idle:
+                pause = max(min(pause, write_at - self.wall_seconds), self._interval_seconds / 2)
             due = monotonic() + pause
-            stopping = self._wake.acquire(timeout=pause)
+            roused = self._wake.acquire(timeout=pause)
+            self.ticks.let_sleep()
             now = monotonic()
-            stretch = self._look(now, due, stopping, stretch)
+            stopping = self._stopped_by is not None
+            stretch = self._look(now, self.ticks.roused_seconds if roused else due, stopping, stretch)
             self.wall_seconds = now - self.began_seconds
             self.process_cpu_seconds = process_time() - self._began_process_cpu
             self.own_cpu_seconds = time.thread_time()
             self.timeline.add(self.wall_seconds, self.process_cpu_seconds)
-            idle = stretch > BUSY_STRETCH
-            if self.wall_seconds >= write_at + (IDLE_WRITE_SECONDS if idle else 0.0) and not stopping:
+            if self.wall_seconds >= write_at + (IDLE_WRITE_SECONDS if self._idle else 0.0) and not stopping:
                 write_at = next_write_seconds(self.wall_seconds, self._write())
         self.sampler.settle()
         self.complete = True
@@ -136,8 +146,11 @@ class Recorder:
     def _look(self, now: float, due: float, stopping: bool, stretch: float) -> float:
         """Look at the threads; return by how much the next pause is to be longer than usual."""
         self.ticks.check()
+        longest = max(1.0, LONGEST_INTERVAL_SECONDS / self._interval_seconds)
         if not stopping and self.sampler.nothing_ran(now):
-            return min(stretch * 1.5, max(1.0, LONGEST_INTERVAL_SECONDS / self._interval_seconds))
+            self._idle = stretch * 1.5 > BUSY_STRETCH
+            return min(stretch * 1.5, longest)
+        self._idle = False
         began = time.thread_time()
         try:
             self.sampler.look(now, now if stopping else due, ending=self._stopped_by)
@@ -145,7 +158,12 @@ class Recorder:
             pass  # it is the program's to meet that, and perhaps to get over it
         cost = (time.thread_time() - began) / LOOKS_SHARE
         self._least_pause_seconds += 0.1 * (cost - self._least_pause_seconds)
-        return min(stretch * 1.3, BUSY_STRETCH) if self.sampler.learned_little else 1.0
+        if not self.sampler.learned_little:
+            return 1.0
+        if self.ticks.covers and not stopping:
+            self.ticks.rouse(self._wake, self._interval_seconds, self.main_account.read_cpu())
+            return longest
+        return min(stretch * 1.3, BUSY_STRETCH)
 
     def _random_share(self) -> float:
         """Return a number between 0.5 and 1.5; the program's `random` is not ours to move on."""

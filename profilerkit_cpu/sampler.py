@@ -24,13 +24,10 @@ from types import FrameType
 from profilerkit_cpu import fold, ticks
 from profilerkit_cpu.fold import CallTree
 from profilerkit_cpu.threads import ThreadAccount, Threads
-from profilerkit_cpu.ticks import HANDLER_FILE, Ticks
+from profilerkit_cpu.ticks import BUSY_SHARE, HANDLER_FILE, Ticks
 
 PROMPT_SECONDS = 0.0005
 """A look that comes no later than this after it was due found the GIL free."""
-
-BUSY_SHARE = 0.95
-"""A thread that ran this much of the time since the last look has hardly waited."""
 
 MAX_CARRIED = 50
 """After so many looks what is still carried is assigned to the best guess."""

@@ -43,6 +43,12 @@ Measured on two processors with two other busy processes: 3 to 6 times.
 LOOKS_SHARE = 0.01
 """Where looks take more of the CPU time than this (stacks are deep), some are left out too."""
 
+BUSY_SHARE = 0.95
+"""A thread that ran this much of the time since the last look has hardly waited."""
+
+OTHERS_SHARE = 0.05
+"""Other threads that ran less than this of the time can wait for the next look."""
+
 JITTER_SECONDS = 0.0001
 """A handler may run this much after its jiffy, and so the next one this much too early."""
 
@@ -73,6 +79,9 @@ class Ticks:
         """
         self._waits = self._preemptions = 0
         self._burst = 0.0
+        self.roused_seconds = 0.0
+        """When a tick last released a lock for `rouse`, by the monotonic clock."""
+        self._calm: tuple[Any, float, float, float, float, int] | None = None
         self._random = 1
         self._least_seconds = LEAST_SECONDS
         self._last_stack = LastStack(ROOT)
@@ -140,6 +149,18 @@ class Ticks:
         """Return the main thread's CPU seconds that the looks stand for."""
         return self.reached_seconds - self.began_seconds
 
+    def rouse(self, sleeper: Any, after_seconds: float, main_seconds: float) -> None:
+        """Release the lock that `sleeper` is when a tick finds more than the main thread's work since now.
+
+        That is: it has waited, or other threads have run. `main_seconds` is its CPU time now.
+        """
+        others = time.process_time() - main_seconds
+        self._calm = (sleeper, after_seconds, time.monotonic(), main_seconds, others, self._waits)
+
+    def let_sleep(self) -> None:
+        """Release it no more."""
+        self._calm = None
+
     def check(self) -> None:
         """End the timer, on any thread, if the program has taken the signal."""
         if self._timer is not None and signal.getsignal(self._number) is not self._handler:
@@ -186,6 +207,8 @@ class Ticks:
         self._waits += waits
         self._preemptions += preemptions
         self._note_switches(max(0, waits), preemptions)
+        if self._calm is not None:
+            self._look_for_news(began, *self._calm)
         seconds = self._jiffies_passed(began, waits) * self._jiffy
         if seconds < self._least_seconds:
             self._random = self._random * 1103515245 + 12345 & 0x7FFFFFFF
@@ -196,6 +219,21 @@ class Ticks:
         self.looks += 1
         cost = (time.thread_time() - began) / LOOKS_SHARE
         self._least_seconds += 0.1 * (max(LEAST_SECONDS, cost) - self._least_seconds)
+
+    def _look_for_news(
+        self, cpu: float, sleeper: Any, after: float, since: float, main: float, others: float, waits: int
+    ) -> None:
+        now = time.monotonic()
+        passed = now - since
+        if passed < after:
+            return
+        waited = self._waits > waits and cpu - main < BUSY_SHARE * passed
+        if waited or time.process_time() - cpu - others > OTHERS_SHARE * passed:
+            self._calm, self.roused_seconds = None, now
+            try:
+                sleeper.release()
+            except RuntimeError:
+                pass  # it woke up at this very moment
 
     def _note_switches(self, waits: int, preemptions: int) -> None:
         if waits or preemptions:
