@@ -361,7 +361,7 @@ def test_more_and_less_have_colours_and_signs(show: Any) -> None:
       const { base, total } = model.placed;
       return [...total].map((b, node) => [model.label(node), palette.change(base[node], b)]);
     }""")
-    found = {label: [int(each) for each in colour.strip("rgb()").split()] for label, colour in colours}
+    found = {label: [pixel & 255, pixel >> 8 & 255, pixel >> 16 & 255] for label, pixel in colours}
     assert found["▲ read_csv"][0] > found["▲ read_csv"][2]
     assert found["▼ concat"][0] < found["▼ concat"][2]
     assert max(found["concat"]) - min(found["concat"]) < 40

@@ -2,6 +2,7 @@
 // Only the visible rows are drawn; the canvas stays in place while its rows scroll under it.
 
 import { firstEndingAfter } from "./layout.js";
+import { Raster } from "./raster.js";
 
 export const ROW = 20; // CSS pixels
 const ZOOM_MS = 160;
@@ -38,7 +39,6 @@ export class Graph {
     this.palette = palette;
     const style = getComputedStyle(this.scroller);
     this.font = `12px ${style.getPropertyValue("--sans")}`;
-    this.background = style.backgroundColor;
     this.context.font = this.font;
     this.letter = this.context.measureText("abcdefghijklmnopqrstuvwxyz_._ABC").width / 32;
   }
@@ -78,15 +78,15 @@ export class Graph {
     this.canvas.height = Math.round(this.height * ratio);
     this.canvas.style.width = `${this.width}px`;
     this.canvas.style.height = `${this.height}px`;
+    this.raster = this.canvas.width && this.canvas.height ? new Raster(this.context, ratio) : null;
     this.context.setTransform(ratio, 0, 0, ratio, 0, 0);
     this.draw();
   }
 
   draw() {
-    if (!this.placed || !this.palette || !this.width) return;
-    const { context, palette } = this;
-    context.fillStyle = this.background;
-    context.fillRect(0, 0, this.width, this.height);
+    if (!this.placed || !this.palette || !this.raster) return;
+    const { context, palette, raster } = this;
+    raster.clear(palette.background);
     context.font = this.font;
     context.textBaseline = "middle";
     const top = this.scroller.scrollTop;
@@ -94,6 +94,7 @@ export class Graph {
     const last = Math.min(this.placed.levels.length, Math.ceil((top + this.height) / ROW));
     const labels = [];
     for (let level = first; level < last; level++) this.drawLevel(level, level * ROW - top, labels);
+    raster.show();
     for (const [node, x, y, width] of labels) {
       context.fillStyle = this.dimmed(node) ? palette.dimText : palette.text;
       this.drawLabel(node, x, y, width);
@@ -102,27 +103,27 @@ export class Graph {
   }
 
   drawLevel(level, y, labels) {
-    const { context, from, to, width } = this;
+    const { raster, from, to, width } = this;
     const { x0, x1 } = this.placed;
     const nodes = this.placed.levels[level];
     const scale = width / (to - from);
-    let fill = "";
+    raster.begin();
     for (let index = firstEndingAfter(nodes, x1, from); index < nodes.length; index++) {
       const node = nodes[index];
       if (x0[node] >= to) break;
       const left = Math.max(0, (x0[node] - from) * scale);
       const right = Math.min(width, (x1[node] - from) * scale);
       const colour = this.fillOf(node);
-      if (colour !== fill) context.fillStyle = fill = colour;
       if (right - left < SMALL) {
         const pixel = Math.floor(left);
-        context.fillRect(pixel, y, 1, ROW - 1);
+        raster.box(pixel, pixel + 1, colour);
         index = Math.max(index, firstEndingAfter(nodes, x1, from + (pixel + 1) / scale) - 1);
         continue;
       }
-      context.fillRect(left, y, Math.max(SMALL, right - left - 1), ROW - 1);
+      raster.box(left, Math.max(left + SMALL, right - 1), colour);
       if (right - left > LABEL_FROM) labels.push([node, left, y, right - left]);
     }
+    raster.end(y, y + ROW - 1);
   }
 
   drawLabel(node, x, y, width) {
