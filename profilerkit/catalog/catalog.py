@@ -16,8 +16,8 @@ from profilerkit.catalog.comparing import ranking, regressions
 from profilerkit.catalog.database import Database
 from profilerkit.catalog.entries import escaped
 from profilerkit.catalog.filters import Conditions, conditions
-from profilerkit.catalog.finding import Order
 from profilerkit.catalog.history import grouped, parts_of, trend, usual_before
+from profilerkit.catalog.orders import Order
 from profilerkit.catalog.pages import Listing, related
 from profilerkit.catalog.query import Field, Query
 from profilerkit.catalog.rows import chunked

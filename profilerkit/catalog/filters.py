@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from json.encoder import encode_basestring_ascii
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
@@ -25,6 +26,7 @@ from profilerkit.catalog.texts import (
     text_needle,
     to_text,
 )
+from profilerkit.catalog.ways import Way
 from profilerkit.catalog.words import matching
 from profilerkit.keys import escape
 from profilerkit.model import RUN_NAMES, Outcome, Status
@@ -69,55 +71,51 @@ class Conditions:
 
     connection: Connection
     parts: list[str] = field(factory=list)
-    ways: list[str] = field(factory=list)
-    """Each gives the numbers of all rows that meet one of the conditions, and perhaps of more."""
+    """Those first that take the least to look at."""
+    dear: list[str] = field(factory=list)
+    """Those that take more, until all are there."""
+    ways: list[Way] = field(factory=list)
     values: dict[str, Any] = field(factory=dict)
-    exact: bool = True
-    """Whether the ways give no more."""
     scope_table: str = ""
     """The groups that may be seen, where not all may be."""
-    covered: list[tuple[str, str]] = field(factory=list)
-    """Indexes with nearly all that is looked at, and the conditions that lead to a part of them."""
     bounded: list[Field] = field(factory=list)
     """What has bounds."""
-    _sets: int = 0
+    sizes: dict[str, int] = field(factory=dict)
+    """How many are in each set."""
 
     def __str__(self) -> str:
-        return " AND ".join(self.parts) or "1"
+        return self.beside("")
 
-    @property
-    def without_scope(self) -> str:
-        """Return the conditions but that which the scope makes, the first."""
-        return " AND ".join(self.parts[1:]) or "1"
+    def beside(self, met: str) -> str:
+        """Return the conditions but one that is met."""
+        return " AND ".join(each for each in self.parts if each != met) or "1"
 
-    def add(self, condition: str, *parameters: object, way: str = "") -> None:
-        """Add a condition with `{}` where each parameter belongs."""
+    def add(self, condition: str, *parameters: object, way: str = "", dear: bool = False) -> None:
+        """Add a condition with `{}` where each parameter belongs, and a statement that gives numbers."""
         names = [f"p{len(self.values) + number}" for number in range(len(parameters))]
         self.values.update(zip(names, parameters, strict=True))
         places = [f":{each}" for each in names]
-        self.parts.append(condition.format(*places))
+        (self.dear if dear else self.parts).append(condition.format(*places))
         if way:
-            self.ways.append(way.format(*places))
+            self.ways.append(Way.by_numbers(way.format(*places)))
 
-    def set_of(self, statement: str, *parameters: object) -> str:
-        """Keep the numbers that a statement gives for the rest of the question; return the table's name."""
-        name = f"temp.set{self._sets}"
-        self._sets += 1
+    def new_set(self) -> str:
+        """Make a set of numbers that is kept for the rest of the question; return the table's name."""
+        name = f"temp.set{len(self.sizes)}"
+        self.sizes[name] = 0
         self.connection.execute(f"DROP TABLE IF EXISTS {name}")
         self.connection.execute(f"CREATE TABLE {name} (id INTEGER PRIMARY KEY)")
-        self.connection.execute(f"INSERT OR IGNORE INTO {name} {statement}", parameters)
         return name
 
-    def within(self, table: str, column: str, index: str) -> tuple[str, str]:
-        """Return the condition that a column is in a set, and the way to such rows."""
-        return (
-            f"{column} IN (SELECT id FROM {table})",
-            f"SELECT r.number FROM {table} s CROSS JOIN recordings r INDEXED BY {index} ON r.{column} = s.id",
-        )
+    def fill(self, name: str, statement: str, parameters: Sequence[object]) -> int:
+        """Add the numbers that a statement gives to a set; return how many it has then."""
+        done = self.connection.execute(f"INSERT OR IGNORE INTO {name} {statement}", parameters)
+        self.sizes[name] += done.rowcount
+        return self.sizes[name]
 
     def fitting(
         self, table: str, column: str, fits: str, *parameters: object, match: str | None = None
-    ) -> tuple[str, str]:
+    ) -> tuple[str, Way | None]:
         """Return the condition that what a column refers to fits, and the way to such rows if these are few.
 
         What fits is among the texts that `match` finds, if that is given. Of many no set is made: each row
@@ -131,52 +129,55 @@ class Conditions:
                 f"SELECT id FROM {words} CROSS JOIN {table} ON id = {words}.rowid WHERE {words} MATCH ?"
             )
             statement, values = f"{statement} AND {fits}", (match, *parameters)
-        found = self.connection.execute(f"{statement} LIMIT {MOST_IN_SET + 1}", values).fetchall()
-        if len(found) <= MOST_IN_SET:
-            kept = self.set_of(f"SELECT id FROM {table} WHERE 0")
-            self.connection.executemany(f"INSERT OR IGNORE INTO {kept} VALUES (?)", found)
-            return self.within(kept, column, f"by_{column}")
+        kept = self.new_set()
+        if self.fill(kept, f"{statement} LIMIT {MOST_IN_SET + 1}", values) <= MOST_IN_SET:
+            way = Way.in_set(kept, column)
+            return way.meets, way
         for each in parameters:
             name = f"f{len(self.values)}"
             self.values[name] = each
             fits = fits.replace("?", f":{name}", 1)
-        return f"EXISTS (SELECT 1 FROM {table} WHERE id = recordings.{column} AND {fits})", ""
+        return f"EXISTS (SELECT 1 FROM {table} WHERE id = recordings.{column} AND {fits})", None
 
 
 def conditions(connection: Connection, query: Query, scope: Scope, now: datetime) -> Conditions:
     """Return the conditions on rows of the table `recordings`."""
     found = Conditions(connection)
-    _of_scope(found, scope, query)
-    _of_ids(found, query)
     _of_state(found, query, microseconds(now))
     for bound in query.bounds:
-        condition = f"{bound.field.value} {bound.comparison} {{}}"
-        way = f"SELECT number FROM recordings INDEXED BY by_{bound.field.value} WHERE {condition}"
-        found.add(condition, _side(bound), way=way)
+        found.add(f"{bound.field.value} {bound.comparison} {{}}", _side(bound))
+        condition = found.parts[-1]
+        numbers = f"SELECT number FROM recordings INDEXED BY by_{bound.field.value} WHERE {condition}"
+        found.ways.append(Way.by_numbers(numbers, condition))
         found.bounded.append(bound.field)
-    _of_names(found, query)
+    _of_ids(found, query)
     _of_traits(found, query)
+    _of_names(found, query)
+    # The last: most leave less than it, and how far its way has to be followed shows when others were.
+    _of_scope(found, scope, query)
+    found.parts += found.dear
     return found
 
 
 def _of_scope(found: Conditions, scope: Scope, query: Query) -> None:
     if scope.everything:
         return
-    table = found.set_of("SELECT id FROM groups WHERE 0")
+    found.scope_table = table = found.new_set()
     reachable = " AND ".join(map(_reachable, query.bounds)) or "1"
     for kind, names in scope.groups.items():
-        wanted = list(map(to_text, names))
+        # As `to_text` has them, but sooner.
+        wanted = list(map(encode_basestring_ascii, names))
         for start in range(0, len(wanted), CHUNK):
             part = wanted[start : start + CHUNK]
-            found.connection.execute(
-                f"INSERT OR IGNORE INTO {table} SELECT id FROM groups"
+            found.fill(
+                table,
+                "SELECT id FROM groups"
                 f" WHERE kind = ? AND name IN ({', '.join('?' * len(part))}) AND {reachable}",
                 (to_text(kind)[1:-1], *part),
             )
-    condition, _ = found.within(table, "visible", "by_visible")
-    found.add(condition)
-    found.covered.append(("by_visible", condition))
-    found.scope_table = table
+    way = Way.in_set(table, "visible")
+    found.add(way.meets)
+    found.ways.append(way)
 
 
 def _reachable(bound: Bound) -> str:
@@ -196,23 +197,26 @@ def _of_state(found: Conditions, query: Query, now: int) -> None:
     silent = f"(status = {RUNNING} AND silent_after < {{}})"
     if query.status is Status.RUNNING:
         found.add(f"status = {RUNNING} AND silent_after >= {{}}", now)
-        found.covered.append(("by_status", f"{NOT_COMPLETE} AND status = {RUNNING}"))
+        found.ways.append(Way.by_state("by_status", f"{NOT_COMPLETE} AND status = {RUNNING}"))
     elif query.status is Status.INTERRUPTED:
         found.add(f"(status = {INTERRUPTED} OR {silent})", now)
-        found.covered.append(("by_status", f"{NOT_COMPLETE} AND status IN ({INTERRUPTED}, {RUNNING})"))
+        either = f"status IN ({INTERRUPTED}, {RUNNING})"
+        found.ways.append(Way.by_state("by_status", f"{NOT_COMPLETE} AND {either}"))
     elif query.status is not None:
         status = STATUSES.index(query.status)
         found.add(f"status = {status}")
         if query.status is not Status.COMPLETE:
-            found.covered.append(("by_status", f"{NOT_COMPLETE} AND status = {status}"))
+            found.ways.append(
+                Way.by_state("by_status", f"{NOT_COMPLETE} AND status = {status}", f"status = {status}")
+            )
     if query.outcome is Outcome.UNKNOWN:
         found.add(f"(outcome = {UNKNOWN} OR {silent})", now)
-        found.covered.append(("by_outcome", NOT_SUCCESS))
+        found.ways.append(Way.by_state("by_outcome", NOT_SUCCESS))
     elif query.outcome is not None:
         outcome = OUTCOMES.index(query.outcome)
         found.add(f"outcome = {outcome} AND NOT {silent}", now)
         if query.outcome is not Outcome.SUCCESS:
-            found.covered.append(("by_outcome", f"{NOT_SUCCESS} AND outcome = {outcome}"))
+            found.ways.append(Way.by_state("by_outcome", f"{NOT_SUCCESS} AND outcome = {outcome}"))
 
 
 def _of_names(found: Conditions, query: Query) -> None:
@@ -236,7 +240,8 @@ def _of_names(found: Conditions, query: Query) -> None:
 
 def _of_name(found: Conditions, name: str | None, pattern: str) -> None:
     if name == "map_index":
-        found.add("text_fits(map_index, {})" if is_glob(pattern) else "map_index = {}", to_text(pattern))
+        fits = "text_fits(map_index, {})" if is_glob(pattern) else "map_index = {}"
+        found.add(fits, to_text(pattern), dear=True)
         return
     ways = []
     if name is None:
@@ -267,12 +272,17 @@ def _add_all(found: Conditions, table: str, column: str, fits: Sequence[tuple[st
         _add_any(found, [found.fitting(table, column, all_fit, *values)])
 
 
-def _add_any(found: Conditions, ways: Iterable[tuple[str, str]]) -> None:
-    conditions, statements = zip(*ways, strict=True)
-    if len(statements) == 1 and "INDEXED BY by_series" in statements[0]:
-        found.covered.append(("by_series", conditions[0]))
-    found.exact = found.exact and len(statements) == 1
-    found.add(f"({' OR '.join(conditions)})", way=" UNION ALL ".join(statements) if all(statements) else "")
+def _add_any(found: Conditions, fits: Sequence[tuple[str, Way | None]]) -> None:
+    """Add that one of some conditions is met."""
+    if len(fits) == 1:
+        ((condition, way),) = fits
+        found.add(condition, dear=way is None)
+        found.ways += () if way is None else (way,)
+        return
+    found.add(f"({' OR '.join(condition for condition, _ in fits)})", dear=True)
+    ways = [way for _, way in fits if way is not None]
+    if len(ways) == len(fits):
+        found.ways.append(Way.by_numbers(" UNION ALL ".join(each.selecting for each in ways)))
 
 
 def _of_traits(found: Conditions, query: Query) -> None:

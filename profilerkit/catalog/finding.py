@@ -9,19 +9,18 @@ from __future__ import annotations
 
 import heapq
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import Any, TypeVar
 
 from attrs import frozen
 
 from profilerkit.catalog.filters import Conditions
-from profilerkit.catalog.query import Field
-from profilerkit.errors import UsageError
+from profilerkit.catalog.orders import Order, Phase, Place, phases
+from profilerkit.catalog.parts import Part
+from profilerkit.catalog.ways import Way
 
 T = TypeVar("T")
-Place = tuple[int, "float | None"]
-"""The number of a recording, and its value of what is sorted by."""
 
 FEW = 8000
 """So many recordings are looked at and sorted at once."""
@@ -29,95 +28,42 @@ FEW_COVERED = 60_000
 """So many are, of which an index has all that is looked at."""
 MANY = 150_000
 """So many are, where the index with the order was followed in vain."""
-SORTED_HERE = 6000
-"""So many that are wanted are all fetched: to look at a part twice takes longer."""
 STEPS = 1000
+STEPS_FOR_ONE = 25
+"""To look at one recording in its row takes as long as so many steps, or longer."""
 MOST_STEPS = 150
 """So many thousand steps of SQLite's machine an index is followed."""
 GROUP_STEPS = 1000
 """So many thousand steps are taken to look at what groups have."""
+FIRST_STEPS = 30
+"""So many are taken before it is asked who has what comes first."""
+GROUPS_BEFORE = 50
+"""Where none of so many first groups is seen, what is seen is far behind."""
 AT_ONCE = 25
 """So many groups are looked at at once."""
 COUNT_STEPS = 200
 """So many thousand steps are taken to count."""
 
 
-@frozen
-class Order:
-    """How a list is sorted: what has no value comes last, equal ones by their ids in the same direction."""
-
-    field: Field = Field.STARTED
-    descending: bool = True
-
-    def key(self, place: Place) -> tuple[bool, float, int]:
-        """Return what sorts places: smaller ones come before."""
-        number, value = place
-        sign = -1 if self.descending else 1
-        return value is None, sign * (value or 0.0), sign * number
-
-    def token(self, value: float | None, number: int) -> str:
-        """Return where a page ends."""
-        return f"{self.field.value}.{'desc' if self.descending else 'asc'}.{value!r}.{number}"
-
-    def place(self, token: str) -> Place:
-        """Return the place that a token is for. Raises UsageError when it is none of this order."""
-        try:
-            field, direction, rest = token.split(".", 2)
-            text, number = rest.rsplit(".", 1)
-            if field != self.field.value or direction != ("desc" if self.descending else "asc"):
-                raise ValueError
-            value = None if text == "None" else int(text) if text.isdigit() else float(text)
-            return int(number) & (1 << 63) - 1, value
-        except ValueError:
-            raise UsageError(f"{token!r} is not where a page of this list begins.", "Begin anew.") from None
-
-
-@frozen
-class Part:
-    """A part of the recordings in which all are that are wanted, and a way to it."""
-
-    source: str
-    condition: str
-
-    @property
-    def rows(self) -> str:
-        """Return the statement for its rows, whatever is selected."""
-        return f"FROM recordings {self.source} WHERE {self.condition}"
-
-
-WHOLE = Part("NOT INDEXED", "1")
-
-
-def narrowest(
-    connection: sqlite3.Connection, wanted: Conditions, most: int, most_covered: int
-) -> Part | None:
-    """Return the smallest part with at most so many recordings; None where there is none.
-
-    It may be larger where an index has all that is looked at.
-    """
-    best, least = None, 1.0
-    ways = [(Part("", f"number IN ({way})"), f"SELECT 1 FROM ({way})", most) for way in wanted.ways]
-    for index, condition in wanted.covered:
-        part = Part(f"INDEXED BY {index}", condition)
-        # What may be seen is much or little: it does not pay to count it to its end.
-        enough = most_covered // 2 if index == "by_visible" else most_covered
-        ways.append((part, f"SELECT 1 {part.rows}", enough))
-    for part, statement, enough in ways:
-        limit = int(least * enough) + 1
-        counted = f"SELECT count(*) FROM ({statement} LIMIT {limit})"
-        found = int(connection.execute(counted, wanted.values).fetchone()[0])
-        if found < limit:
-            best, least = part, found / max(enough, 1)
-    return best
-
-
-def gathered(
-    connection: sqlite3.Connection, wanted: Conditions, order: Order, part: Part
-) -> list[Place] | None:
-    """Return all recordings of a part that are wanted, sorted; None if these are many."""
-    statement = f"SELECT number, {order.field.value} {part.rows} AND {wanted}"
-    rows: list[Place] = connection.execute(statement, wanted.values).fetchmany(SORTED_HERE + 1)
-    return sorted(rows, key=order.key) if len(rows) <= SORTED_HERE else None
+def sifted(
+    connection: sqlite3.Connection,
+    wanted: Conditions,
+    order: Order,
+    after: Place | None,
+    limit: int,
+    part: Part,
+) -> tuple[list[Place], int]:
+    """Return the first recordings of a part after a place, and how many are wanted in all."""
+    name, way = order.field.value, part.way
+    rest = wanted.beside(way.meets)
+    if rest == "1" and way.covered:
+        return first(connection, wanted, order, after, limit, way.rows), part.size
+    # To keep what is wanted takes less than to look at the part twice, once to count.
+    connection.execute("DROP TABLE IF EXISTS temp.sifted")
+    connection.execute(f"CREATE TABLE temp.sifted (number, {name})")
+    statement = f"INSERT INTO temp.sifted SELECT number, {name} {way.rows} AND {rest}"
+    total = connection.execute(statement, wanted.values).rowcount
+    return first(connection, wanted, order, after, limit, "FROM temp.sifted WHERE 1"), total
 
 
 def first(
@@ -126,56 +72,35 @@ def first(
     order: Order,
     after: Place | None,
     limit: int,
-    part: Part = WHOLE,
+    source: str,
 ) -> list[Place]:
-    """Return the first recordings after a place by looking at a whole part."""
+    """Return the first recordings after a place of all that a source gives."""
     found: list[Place] = []
-    for phase in _phases(order, after):
-        found += _Walk(connection, wanted, order, phase, limit - len(found)).through(part)
+    for phase in phases(order, after):
+        found += _Walk(connection, wanted, order, phase, limit - len(found)).through(source)
         if len(found) >= limit:
             break
     return found
 
 
 def walked(
-    connection: sqlite3.Connection, wanted: Conditions, order: Order, after: Place | None, limit: int
+    connection: sqlite3.Connection,
+    wanted: Conditions,
+    order: Order,
+    after: Place | None,
+    limit: int,
+    thousands: int,
 ) -> list[Place] | None:
     """Return the first recordings after a place through the index with the order; None if that is long."""
     found: list[Place] = []
-    for phase in _phases(order, after):
-        walk = _Walk(connection, wanted, order, phase, limit - len(found))
-        more = within(connection, MOST_STEPS, walk.along)
-        if more is None and wanted.scope_table and phase.valued:
-            more = within(connection, GROUP_STEPS, walk.in_groups)
+    for phase in phases(order, after):
+        more = _Walk(connection, wanted, order, phase, limit - len(found)).taken(thousands)
         if more is None:
             return None
         found += more
         if len(found) >= limit:
             break
     return found
-
-
-@frozen
-class Phase:
-    """One part of an order, those with or those without a value, from a place on."""
-
-    condition: str
-    values: dict[str, float | int | None]
-    valued: bool = True
-    """Whether what it has has values."""
-
-
-def _phases(order: Order, after: Place | None) -> list[Phase]:
-    name, beyond = order.field.value, "<" if order.descending else ">"
-    nulls = Phase(f"{name} IS NULL", {}, valued=False)
-    if after is None:
-        return [Phase(f"{name} IS NOT NULL", {}), nulls]
-    number, value = after
-    if value is None:
-        condition = f"{name} IS NULL AND number {beyond} :number"
-        return [Phase(condition, {"number": number}, valued=False)]
-    condition = f"({name}, number) {beyond} (:value, :number)"
-    return [Phase(condition, {"value": value, "number": number}), nulls]
 
 
 @frozen
@@ -188,73 +113,99 @@ class _Walk:
     phase: Phase
     limit: int
 
-    @property
-    def values(self) -> dict[str, Any]:
-        """Return the parameters of its statements."""
-        return {**self.wanted.values, **self.phase.values}
-
-    @property
-    def sorting(self) -> str:
-        """Return how its rows are sorted."""
-        direction = "DESC" if self.order.descending else "ASC"
-        return f"{self.order.field.value} {direction}, number {direction}"
+    def taken(self, thousands: int) -> list[Place] | None:
+        """Follow the index with the order so many steps, or look at what groups have; None if all is long."""
+        if not (self.wanted.scope_table and self.phase.valued):
+            return within(self.connection, thousands, self.along)
+        found = within(self.connection, min(thousands, FIRST_STEPS), self.along)
+        if found is None and not self._are_behind():
+            found = within(self.connection, thousands, self.along)
+        return within(self.connection, GROUP_STEPS, self.in_groups) if found is None else found
 
     def along(self) -> list[Place]:
         """Follow the index of all recordings."""
-        return self.through(Part(f"INDEXED BY by_{self.order.field.value}", "1"))
+        return self.through(f"FROM recordings INDEXED BY by_{self.order.field.value} WHERE {self.wanted}")
 
-    def through(self, part: Part) -> list[Place]:
-        """Look at a part, sorted by the way to it or now."""
+    def through(self, source: str, more: Mapping[str, Any] | None = None) -> list[Place]:
+        """Look at what a source gives, sorted by the way to it or now; it may have more parameters."""
+        name = self.order.field.value
         statement = (
-            f"SELECT number, {self.order.field.value} {part.rows} AND {self.phase.condition}"
-            f" AND {self.wanted} ORDER BY {self.sorting} LIMIT {self.limit}"
+            f"SELECT number, {name} {source} AND {self.phase.condition}"
+            f" ORDER BY {name} {self._direction}, number {self._direction} LIMIT {self.limit}"
         )
-        return self.connection.execute(statement, self.values).fetchall()
+        values = {**self.wanted.values, **self.phase.values, **(more or {})}
+        return self.connection.execute(statement, values).fetchall()
+
+    @property
+    def _bound(self) -> str:
+        """Return the column of groups that says what their first may have."""
+        return f"{'most' if self.order.descending else 'least'}_{self.order.field.value}"
+
+    @property
+    def _direction(self) -> str:
+        return "DESC" if self.order.descending else "ASC"
+
+    def _are_behind(self) -> bool:
+        """Tell whether many other groups may come before those that are seen."""
+        (seen,) = self.connection.execute(
+            f"SELECT count(*) FROM (SELECT id FROM groups WHERE {self._bound} IS NOT NULL"
+            f" ORDER BY {self._bound} {self._direction} LIMIT {GROUPS_BEFORE})"
+            f" WHERE id IN (SELECT id FROM {self.wanted.scope_table})"
+        ).fetchone()
+        return not seen
 
     def in_groups(self) -> list[Place]:
         """Take the first of the groups that are seen and may have them, those that may have the best before.
 
         When there are enough, and no other group has anything that comes before, they are all.
         """
-        name = self.order.field.value
-        side, direction = ("most", "DESC") if self.order.descending else ("least", "ASC")
-        bound = f"{side}_{name}"
         groups = self.connection.execute(
-            f"SELECT id, {bound} FROM groups WHERE id IN (SELECT id FROM {self.wanted.scope_table})"
-            f" AND {bound} IS NOT NULL ORDER BY {bound} {direction}"
+            f"SELECT id, {self._bound} FROM groups WHERE id IN (SELECT id FROM {self.wanted.scope_table})"
+            f" AND {self._bound} IS NOT NULL ORDER BY {self._bound} {self._direction}"
         ).fetchall()
-        statement = (
-            f"SELECT number, {name} FROM recordings INDEXED BY by_visible WHERE visible IN ({{}})"
-            f" AND {self.phase.condition} AND {self.wanted.without_scope}"
-            f" ORDER BY {self.sorting} LIMIT {self.limit}"
-        )
+        # What cannot be among the first is not looked at further.
+        as_good = f"{self.order.field.value} {'>=' if self.order.descending else '<='} :last"
         found: list[Place] = []
         for start in range(0, len(groups), AT_ONCE):
             part = groups[start : start + AT_ONCE]
-            if len(found) >= self.limit and self._is_beyond(part[0][1], found[-1]):
+            if len(found) < self.limit:
+                rows = self._of_groups([each for each, _ in part], "1", {})
+            elif self._is_beyond(part[0][1], found[-1][1]):
                 break
-            ids = ", ".join(str(each) for each, _ in part)
-            rows = self.connection.execute(statement.format(ids), self.values)
+            else:
+                rows = self._of_groups([each for each, _ in part], as_good, {"last": found[-1][1]})
             found = list(islice(heapq.merge(found, rows, key=self.order.key), self.limit))
         return found
 
-    def _is_beyond(self, bound: float, last: Place) -> bool:
-        """Tell whether nothing within a bound comes before the last place."""
-        assert last[1] is not None
-        return bound < last[1] if self.order.descending else bound > last[1]
+    def _of_groups(self, ids: list[int], condition: str, values: Mapping[str, Any]) -> list[Place]:
+        """Return the first of a few groups that meet a condition too."""
+        places = [f"group{number}" for number in range(AT_ONCE)]
+        scope = Way.in_set(self.wanted.scope_table, "visible").meets
+        source = (
+            "FROM recordings INDEXED BY by_visible"
+            f" WHERE visible IN ({', '.join(f':{each}' for each in places)})"
+            f" AND {condition} AND {self.wanted.beside(scope)}"
+        )
+        more = {**values, **dict.fromkeys(places), **dict(zip(places, ids, strict=False))}
+        return self.through(source, more)
+
+    def _is_beyond(self, bound: float, last: float | None) -> bool:
+        """Tell whether nothing within a bound comes before the last value."""
+        assert last is not None
+        return bound < last if self.order.descending else bound > last
 
 
-def count(connection: sqlite3.Connection, wanted: Conditions, part: Part = WHOLE) -> int:
-    """Return how many recordings of a part are wanted."""
-    statement = f"SELECT count(*) {part.rows} AND {wanted}"
+def count(connection: sqlite3.Connection, wanted: Conditions) -> int:
+    """Return how many recordings are wanted."""
+    statement = f"SELECT count(*) FROM recordings NOT INDEXED WHERE {wanted}"
     return int(connection.execute(statement, wanted.values).fetchone()[0])
 
 
 def counted(connection: sqlite3.Connection, wanted: Conditions, most: int) -> tuple[int, bool]:
     """Return how many recordings are wanted, and whether there are more than could be counted."""
     way = f"SELECT 1 FROM recordings {_counting(wanted)} WHERE {wanted}"
-    if len(wanted.parts) == 1 and wanted.ways and wanted.exact:
-        way = wanted.ways[0]
+    if wanted.ways and wanted.beside(wanted.ways[0].meets) == "1":
+        way = wanted.ways[0].selecting
     rows = connection.execute(f"SELECT 1 FROM ({way}) LIMIT {most + 1}", wanted.values)
     total = 0
 

@@ -9,7 +9,8 @@ from attrs import frozen
 
 from profilerkit.catalog import filters, finding
 from profilerkit.catalog.entries import escaped
-from profilerkit.catalog.finding import Order, Place
+from profilerkit.catalog.orders import Order, Place
+from profilerkit.catalog.parts import Part, narrowest
 from profilerkit.catalog.query import Query
 from profilerkit.catalog.rows import chunked, packer_of
 from profilerkit.catalog.scope import Scope
@@ -51,28 +52,28 @@ class Listing:
     ) -> tuple[list[Place], int, bool]:
         """Return the first after a place, how many there are in all, and whether there are more."""
         question = (self.connection, wanted)
-        part = finding.narrowest(*question, finding.FEW, finding.FEW_COVERED)
-        found = finding.walked(*question, self.order, place, limit) if part is None else None
+        sought = (*question, self.order, place, limit)
+        part = narrowest(*question, finding.FEW, finding.FEW_COVERED)
+        steps = self._steps(wanted, part)
+        found = finding.walked(*sought, steps) if part is None or steps else None
         if found is None and part is None:
-            part = finding.narrowest(*question, finding.MANY, finding.MANY)
+            part = narrowest(*question, finding.MANY, finding.MANY)
         if part is not None:
-            return *self._in_part(wanted, part, place, limit), False
+            return (*finding.sifted(*sought, part), False) if found is None else (found, part.size, False)
         if found is None:
-            found = finding.first(*question, self.order, place, limit)
+            found = finding.first(*sought, f"FROM recordings NOT INDEXED WHERE {wanted}")
         total, capped = finding.counted(*question, MOST_COUNTED)
         return found, max(total, len(found)), capped
 
-    def _in_part(
-        self, wanted: filters.Conditions, part: finding.Part, place: Place | None, limit: int
-    ) -> tuple[list[Place], int]:
-        """Return the first after a place, and how many there are in all."""
-        question = (self.connection, wanted)
-        found = finding.gathered(*question, self.order, part)
-        if found is None:
-            return finding.first(*question, self.order, place, limit, part), finding.count(*question, part)
-        key = self.order.key
-        after = [each for each in found if place is None or key(each) > key(place)]
-        return after[:limit], len(found)
+    def _steps(self, wanted: filters.Conditions, part: Part | None) -> int:
+        """Return how many thousand steps the index with the order is followed."""
+        if part is None:
+            return finding.MOST_STEPS
+        # All of the part are wanted: to look at each takes long where its index has not all.
+        if part.way.covered or wanted.beside(part.way.meets) != "1":
+            return 0
+        along = part.way.table or self.order.field in wanted.bounded
+        return part.size * finding.STEPS_FOR_ONE // finding.STEPS if along else 0
 
     def count(self) -> int:
         """Return how many recordings are wanted."""

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from profilerkit.archive import Archive
-from profilerkit.catalog import comparing, finding
+from profilerkit.catalog import comparing, filters, finding, parts
 from profilerkit.catalog.catalog import Catalog
 from profilerkit.catalog.query import Field, Query
 from profilerkit.catalog.scope import Scope
@@ -28,22 +28,23 @@ from tests.catalog.strategies import NOW, Expected, an_event, families, in_order
 KINDS = (EventKind.RUNNING, EventKind.FINAL, EventKind.FINAL, EventKind.FINAL, EventKind.DELETED)
 ways = st.sampled_from(
     (
-        ("gather", 6000, 0, 0, 0),
-        ("walk", 0, 0, 1500, 0),
-        ("groups", 0, 0, 0, 1500),
-        ("gather many", 0, 6000, 0, 0),
-        ("give up", 0, 0, 0, 0),
+        ("gather", 6000, 0, 0, 0, 4000),
+        ("walk", 0, 0, 1500, 0, 4000),
+        ("groups", 0, 0, 0, 1500, 4000),
+        ("gather many", 0, 6000, 0, 0, 4000),
+        ("gather by rows", 6000, 0, 0, 0, 0),
+        ("give up", 0, 0, 0, 0, 0),
     )
 )
-"""How rows are found: what is few, what is many, and how long indexes are followed."""
+"""How rows are found: what is few, what is many, how long indexes are followed, how large sets may be."""
 
 
 @contextmanager
 def a_catalog(
-    family: Sequence[Recording], data: Any, way: tuple[str, int, int, int, int]
+    family: Sequence[Recording], data: Any, way: tuple[str, int, int, int, int, int]
 ) -> Iterator[tuple[Archive, Catalog]]:
     """Give a catalog that has read the events of some recordings in two parts, in any order."""
-    _, few, many, steps, group_steps = way
+    _, few, many, steps, group_steps, most_in_set = way
     events = [
         an_event(each, data.draw(st.sampled_from(KINDS)), revision)
         for each in family
@@ -56,6 +57,11 @@ def a_catalog(
         patch.setattr(finding, "MANY", many)
         patch.setattr(finding, "COUNT_STEPS", steps)
         patch.setattr(finding, "GROUP_STEPS", group_steps)
+        patch.setattr(filters, "MOST_IN_SET", most_in_set)
+        # Small sets are looked at in part first too, and groups are compared with what was found in others.
+        patch.setattr(parts, "LARGE", 2)
+        patch.setattr(parts, "SAMPLED", 1)
+        patch.setattr(finding, "AT_ONCE", 1)
         patch.setattr(comparing, "FEW", few)
         for module in (finding, comparing):
             patch.setattr(module, "MOST_STEPS", steps)
