@@ -153,9 +153,11 @@ def conditions(connection: Connection, query: Query, scope: Scope, now: datetime
     _of_ids(found, query)
     _of_traits(found, query)
     _of_names(found, query)
-    # The last: most leave less than it, and how far its way has to be followed shows when others were.
+    # After these: most leave less than it.
     _of_scope(found, scope, query)
     found.parts += found.dear
+    # How far others have to be followed shows when those were that are mostly short.
+    found.ways.sort(key=lambda way: (way.covered, way.table != found.scope_table))
     return found
 
 
