@@ -34,6 +34,12 @@ A look that has to get the GIL from a thread at work is dear: each time that the
 moment, the kernel wakes a processor for us, mostly in vain.
 """
 
+MOSTLY_BUSY_SHARE = 0.9
+"""Only a main thread that has run so much of the last time is left to its ticks: they see no waits."""
+
+FIRST_LOOK_SECONDS = 0.001
+"""From here on the time between looks grows to what it is to be: short programs are seen too."""
+
 STOP_SECONDS = 4.0
 
 
@@ -127,6 +133,7 @@ class Recorder:
             pause = self._random_share() * max(stretch * self._interval_seconds, self._least_pause_seconds)
             if not self._idle:
                 pause = max(min(pause, write_at - self.wall_seconds), self._interval_seconds / 2)
+            pause = min(pause, max(FIRST_LOOK_SECONDS, self.wall_seconds))
             due = monotonic() + pause
             roused = self._wake.acquire(timeout=pause)
             self.ticks.let_sleep()
@@ -160,7 +167,7 @@ class Recorder:
         self._least_pause_seconds += 0.1 * (cost - self._least_pause_seconds)
         if not self.sampler.learned_little:
             return 1.0
-        if self.ticks.covers and not stopping:
+        if self.ticks.covers and self.sampler.busy_share > MOSTLY_BUSY_SHARE and not stopping:
             self.ticks.rouse(self._wake, self._interval_seconds, self.main_account.read_cpu())
             return longest
         return min(stretch * 1.3, BUSY_STRETCH)

@@ -38,6 +38,9 @@ HANDOFF_SWITCHES = 2
 OUR_FILES = frozenset({HANDLER_FILE, fold.__file__, ticks.__file__})
 """Where the main thread may be while it handles a tick, on top of its own stack."""
 
+AVERAGED_SECONDS = 0.1
+"""Over about so long it is said how busy the main thread is."""
+
 IDLE_SECONDS = 20e-6
 """If other threads ran no longer than this together, nothing has changed."""
 
@@ -61,6 +64,8 @@ class ThreadSampler:
         self.longest_gap_seconds = 0.0
         self.learned_little = False
         """Whether all that the last look found was the main thread at work, which its ticks show anyway."""
+        self.busy_share = 0.0
+        """How much of the last `AVERAGED_SECONDS` or so the main thread, which ticks, was at work."""
         self.gc_paused = False
         self.has_clocks = run_queue_seconds is not None
         self._ticks = main_ticks
@@ -86,6 +91,7 @@ class ThreadSampler:
             return False
         self._idle += now - self._last
         self._last = now
+        self.busy_share = 0.0
         return True
 
     def look(self, now: float, due: float, *, ending: int | None = None) -> None:
@@ -158,6 +164,8 @@ class ThreadSampler:
         cpu = account.read_cpu()
         used = cpu - account.cpu
         if used <= 0.0:
+            if ticked:
+                self._average(0.0, elapsed)
             self._wall[before] += elapsed + account.owed_off  # it has not moved
             account.owed_off = 0.0
             account.running = False
@@ -171,6 +179,8 @@ class ThreadSampler:
         if ticked:
             queued *= self._ticks.preempted_share
         busy = min(elapsed, used + queued)
+        if ticked:
+            self._average(busy, elapsed)
         account.group.cpu += used
         account.group.queued += max(0.0, busy - used)
         if not ticked:
@@ -183,6 +193,10 @@ class ThreadSampler:
         elif not ticked or busy < BUSY_SHARE * elapsed:
             self.learned_little = False
         self._assign(account, before, elapsed - busy, goes_on or was_interrupted, had_gil)
+
+    def _average(self, busy: float, elapsed: float) -> None:
+        share = busy / elapsed if elapsed > 0 else 0.0
+        self.busy_share += min(1.0, elapsed / AVERAGED_SECONDS) * (share - self.busy_share)
 
     def _assign(self, account: ThreadAccount, before: int, off: float, runs: bool, unsure: bool) -> None:
         if runs:

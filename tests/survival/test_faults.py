@@ -19,6 +19,7 @@ ALL = ("-p", "memray", "-p", "cpu", "-p", "resources")
 PROGRAM = """
 import sys
 kept = bytearray(3_000_000)
+total = sum(number * number for number in range(1_000_000))
 print('ready', flush=True)
 sys.stdin.readline()
 print('end')
