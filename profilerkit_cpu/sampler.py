@@ -64,7 +64,7 @@ class ThreadSampler:
         self.longest_gap_seconds = 0.0
         self.learned_little = False
         """Whether all that the last look found was the main thread at work, which its ticks show anyway."""
-        self.busy_share = 0.0
+        self.busy_share = 1.0
         """How much of the last `AVERAGED_SECONDS` or so the main thread, which ticks, was at work."""
         self.gc_paused = False
         self.has_clocks = run_queue_seconds is not None
