@@ -29,21 +29,29 @@ class CaptureWriter:
     def write(
         self, facts: Mapping[str, Any], trees: Mapping[str, tuple[CallTree, Mapping[str, array[float]]]]
     ) -> None:
-        """Replace the file. `trees` gives each tree with the columns that differ from its own.
+        """Replace the file by what `encoded` returns. Raises OSError."""
+        self.put(self.encoded(facts, trees))
 
-        No descriptor is open before or after. Raises OSError.
-        """
+    def encoded(
+        self, facts: Mapping[str, Any], trees: Mapping[str, tuple[CallTree, Mapping[str, array[float]]]]
+    ) -> bytes:
+        """Return the file's content. `trees` gives each tree with the columns that differ from its own."""
         parts = [f"{json.dumps(key)}:{json.dumps(value)}" for key, value in facts.items()]
         parts += [f"{json.dumps(key)}:{self._tree(*each)}" for key, each in trees.items()]
-        data = ("{" + ",\n".join(parts) + "}\n").encode("ascii")
+        return ("{" + ",\n".join(parts) + "}\n").encode("ascii")
+
+    def put(self, data: bytes) -> None:
+        """Replace the file. Nothing is made here that the garbage collector counts. Raises OSError.
+
+        No descriptor is open before or after.
+        """
         temporary = f"{self._path}.tmp"
         descriptor = os.open(
             temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0), 0o600
         )
         try:
-            view = memoryview(data)
-            while view:
-                view = view[os.write(descriptor, view) :]
+            while data:
+                data = data[os.write(descriptor, data) :]
         finally:
             os.close(descriptor)
         os.replace(temporary, self._path)

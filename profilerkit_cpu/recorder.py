@@ -177,13 +177,20 @@ class Recorder:
         self._random = self._random * 1103515245 + 12345 & 0x7FFFFFFF
         return 0.5 + self._random / 0x80000000
 
+    def _encoded(self) -> bytes:
+        self.sampler.pause_gc()
+        try:
+            cpu, wall = columns(self)
+            trees = {"looks": (self.sampler.tree, {"cpu": cpu, "wall": wall}), "ticks": (self.ticks.tree, {})}
+            return self._writer.encoded(facts(self), trees)
+        finally:
+            self.sampler.resume_gc()
+
     def _write(self) -> float:
         """Write the capture; return the CPU seconds that took. A full disk may have room the next time."""
         began = time.thread_time()
         try:
-            cpu, wall = columns(self)
-            trees = {"looks": (self.sampler.tree, {"cpu": cpu, "wall": wall}), "ticks": (self.ticks.tree, {})}
-            self._writer.write(facts(self), trees)
+            self._writer.put(self._encoded())
             self._failure = None
         except (OSError, MemoryError) as error:
             self._failure = error

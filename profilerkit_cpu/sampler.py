@@ -102,17 +102,24 @@ class ThreadSampler:
         self.longest_gap_seconds = max(self.longest_gap_seconds, elapsed)
         self.looks += 1
         self.learned_little = True
-        # Our garbage must not make the program's finalizers run on this thread.
-        self.gc_paused = gc.isenabled()
-        if self.gc_paused:
-            gc.disable()
+        self.pause_gc()
         try:
             self._look_at_all(elapsed, now - due, ending)
         finally:
-            if self.gc_paused:
-                gc.enable()
-                self.gc_paused = False
+            self.resume_gc()
         self._idle = 0.0
+
+    def pause_gc(self) -> None:
+        """Have our garbage not make the program's finalizers run on this thread."""
+        self.gc_paused = gc.isenabled()
+        if self.gc_paused:
+            gc.disable()
+
+    def resume_gc(self) -> None:
+        """Undo `pause_gc`."""
+        if self.gc_paused:
+            gc.enable()
+            self.gc_paused = False
 
     def settle(self) -> None:
         """Assign all that is still carried."""

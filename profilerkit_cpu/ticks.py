@@ -9,6 +9,7 @@ passed inside that call.
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]
 import signal
 import sys
 import threading
@@ -81,7 +82,10 @@ class Ticks:
         self._burst = 0.0
         self.roused_seconds = 0.0
         """When a tick last released a lock for `rouse`, by the monotonic clock."""
-        self._calm: tuple[Any, float, float, float, float, int] | None = None
+        self._sleeper: Any = None
+        # Since `rouse`, and each by itself: a tuple made on the other thread may have it collect garbage.
+        self._calm_for = self._calm_since = self._calm_main = self._calm_others = 0.0
+        self._calm_waits = 0
         self._random = 1
         self._least_seconds = LEAST_SECONDS
         self._last_stack = LastStack(ROOT)
@@ -154,16 +158,19 @@ class Ticks:
 
         That is: it has waited, or other threads have run. `main_seconds` is its CPU time now.
         """
-        others = time.process_time() - main_seconds
-        self._calm = (sleeper, after_seconds, time.monotonic(), main_seconds, others, self._waits)
+        self._calm_for, self._calm_main, self._calm_waits = after_seconds, main_seconds, self._waits
+        self._calm_others = time.process_time() - main_seconds
+        self._calm_since = time.monotonic()
+        self._sleeper = sleeper
 
     def let_sleep(self) -> None:
         """Release it no more."""
-        self._calm = None
+        self._sleeper = None
 
     def check(self) -> None:
         """End the timer, on any thread, if the program has taken the signal."""
-        if self._timer is not None and signal.getsignal(self._number) is not self._handler:
+        # Not `signal.getsignal`, whose enums are garbage to collect on this thread.
+        if self._timer is not None and _signal.getsignal(self._number) is not self._handler:
             self._end(f"the program set its own handler of {SIGNAL_NAME}")
 
     def _end(self, reason: str | None) -> None:
@@ -207,8 +214,8 @@ class Ticks:
         self._waits += waits
         self._preemptions += preemptions
         self._note_switches(max(0, waits), preemptions)
-        if self._calm is not None:
-            self._look_for_news(began, *self._calm)
+        if self._sleeper is not None:
+            self._look_for_news(began)
         seconds = self._jiffies_passed(began, waits) * self._jiffy
         if seconds < self._least_seconds:
             self._random = self._random * 1103515245 + 12345 & 0x7FFFFFFF
@@ -220,16 +227,14 @@ class Ticks:
         cost = (time.thread_time() - began) / LOOKS_SHARE
         self._least_seconds += 0.1 * (max(LEAST_SECONDS, cost) - self._least_seconds)
 
-    def _look_for_news(
-        self, cpu: float, sleeper: Any, after: float, since: float, main: float, others: float, waits: int
-    ) -> None:
-        now = time.monotonic()
-        passed = now - since
-        if passed < after:
+    def _look_for_news(self, cpu: float) -> None:
+        now, sleeper = time.monotonic(), self._sleeper
+        passed = now - self._calm_since
+        if sleeper is None or passed < self._calm_for:
             return
-        waited = self._waits > waits and cpu - main < BUSY_SHARE * passed
-        if waited or time.process_time() - cpu - others > OTHERS_SHARE * passed:
-            self._calm, self.roused_seconds = None, now
+        waited = self._waits > self._calm_waits and cpu - self._calm_main < BUSY_SHARE * passed
+        if waited or time.process_time() - cpu - self._calm_others > OTHERS_SHARE * passed:
+            self._sleeper, self.roused_seconds = None, now
             try:
                 sleeper.release()
             except RuntimeError:
