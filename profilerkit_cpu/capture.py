@@ -26,12 +26,6 @@ class CaptureWriter:
         self._path = str(folder / FILENAME)
         self._frames: dict[int, list[str]] = {}
 
-    def write(
-        self, facts: Mapping[str, Any], trees: Mapping[str, tuple[CallTree, Mapping[str, array[float]]]]
-    ) -> None:
-        """Replace the file by what `encoded` returns. Raises OSError."""
-        self.put(self.encoded(facts, trees))
-
     def encoded(
         self, facts: Mapping[str, Any], trees: Mapping[str, tuple[CallTree, Mapping[str, array[float]]]]
     ) -> bytes:

@@ -12,6 +12,7 @@ from typing import Any
 
 from profilerkit_cpu.capture import HOOK_FORMAT, CaptureWriter, encode
 from profilerkit_cpu.fold import CallTree
+from profilerkit_cpu.garbage import GarbagePause
 from profilerkit_cpu.hook import HookSampler, thread_name
 from profilerkit_cpu.pace import FIRST_WRITE_SECONDS, next_write_seconds
 from profilerkit_cpu.timeline import Timeline
@@ -32,6 +33,7 @@ class HookRecorder:
         tree = CallTree(("wall",), max_depth=max_depth, max_nodes=max_nodes)
         self.sampler = HookSampler(tree, interval_seconds=interval_seconds, async_mode=async_mode)
         self._async_mode = async_mode
+        self._garbage = GarbagePause()
         self._timeline = Timeline()
         self._writer = CaptureWriter(folder)
         self._pid = os.getpid()
@@ -76,6 +78,7 @@ class HookRecorder:
     def abandon(self) -> None:
         """Let go in a forked child, where the writing thread does not exist."""
         self.sampler.abandon()
+        self._garbage.end()
 
     def _run(self) -> None:
         try:
@@ -109,14 +112,18 @@ class HookRecorder:
         began = time.thread_time()
         try:
             self._written_samples = self.sampler.samples
-            wall, stack, seconds = self._with_what_is_due()
-            facts = self._facts()
-            facts["pending"] = {"stack": stack, "seconds": seconds}
-            self._writer.write(facts, {"calls": (self.sampler.tree, {"wall": wall})})
+            self._writer.put(self._encoded())
             self._failure = None
         except (OSError, MemoryError) as error:
             self._failure = error
         return time.thread_time() - began
+
+    def _encoded(self) -> bytes:
+        with self._garbage:
+            wall, stack, seconds = self._with_what_is_due()
+            facts = self._facts()
+            facts["pending"] = {"stack": stack, "seconds": seconds}
+            return self._writer.encoded(facts, {"calls": (self.sampler.tree, {"wall": wall})})
 
     def _with_what_is_due(self) -> tuple[array[float], list[Any], float]:
         """Return the tree's column with the time since the last sample; or that time, and a stack for it.

@@ -110,10 +110,7 @@ class Recorder:
     def abandon(self) -> None:
         """Let go in a forked child, where the sampling thread does not exist."""
         self.ticks.abandon()
-        if self.sampler.gc_paused:
-            import gc
-
-            gc.enable()
+        self.sampler.garbage.end()
 
     def _run(self) -> None:
         try:
@@ -178,13 +175,10 @@ class Recorder:
         return 0.5 + self._random / 0x80000000
 
     def _encoded(self) -> bytes:
-        self.sampler.pause_gc()
-        try:
+        with self.sampler.garbage:
             cpu, wall = columns(self)
             trees = {"looks": (self.sampler.tree, {"cpu": cpu, "wall": wall}), "ticks": (self.ticks.tree, {})}
             return self._writer.encoded(facts(self), trees)
-        finally:
-            self.sampler.resume_gc()
 
     def _write(self) -> float:
         """Write the capture; return the CPU seconds that took. A full disk may have room the next time."""

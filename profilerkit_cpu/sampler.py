@@ -13,7 +13,6 @@ is credited in proportion to how often it is met.
 
 from __future__ import annotations
 
-import gc
 import sys
 import threading
 import time
@@ -23,6 +22,7 @@ from types import FrameType
 
 from profilerkit_cpu import fold, ticks
 from profilerkit_cpu.fold import CallTree
+from profilerkit_cpu.garbage import GarbagePause
 from profilerkit_cpu.threads import ThreadAccount, Threads
 from profilerkit_cpu.ticks import BUSY_SHARE, HANDLER_FILE, Ticks
 
@@ -66,7 +66,7 @@ class ThreadSampler:
         """Whether all that the last look found was the main thread at work, which its ticks show anyway."""
         self.busy_share = 1.0
         """How much of the last `AVERAGED_SECONDS` or so the main thread, which ticks, was at work."""
-        self.gc_paused = False
+        self.garbage = GarbagePause()
         self.has_clocks = run_queue_seconds is not None
         self._ticks = main_ticks
         """They assign the main thread's CPU time, while they last."""
@@ -102,24 +102,9 @@ class ThreadSampler:
         self.longest_gap_seconds = max(self.longest_gap_seconds, elapsed)
         self.looks += 1
         self.learned_little = True
-        self.pause_gc()
-        try:
+        with self.garbage:
             self._look_at_all(elapsed, now - due, ending)
-        finally:
-            self.resume_gc()
         self._idle = 0.0
-
-    def pause_gc(self) -> None:
-        """Have our garbage not make the program's finalizers run on this thread."""
-        self.gc_paused = gc.isenabled()
-        if self.gc_paused:
-            gc.disable()
-
-    def resume_gc(self) -> None:
-        """Undo `pause_gc`."""
-        if self.gc_paused:
-            gc.enable()
-            self.gc_paused = False
 
     def settle(self) -> None:
         """Assign all that is still carried."""

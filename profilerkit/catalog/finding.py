@@ -118,7 +118,7 @@ class _Walk:
         if not (self.wanted.scope_table and self.phase.valued):
             return within(self.connection, thousands, self.along)
         found = within(self.connection, min(thousands, FIRST_STEPS), self.along)
-        if found is None and not self._are_behind():
+        if found is None and thousands > FIRST_STEPS and not self._are_behind():
             found = within(self.connection, thousands, self.along)
         return within(self.connection, GROUP_STEPS, self.in_groups) if found is None else found
 
